@@ -33,7 +33,7 @@ mod system;
 mod wire;
 
 pub use invariants::OmniInvariants;
-pub use options::{Mistake, OmniOptions};
+pub use options::{Bug, OmniOptions};
 pub use server::{Process, Server, Timer};
 pub use system::Omni;
 pub use wire::{Observed, Round, Wire};

@@ -10,7 +10,7 @@ use splitbrain::kernel::workload::{Loop, Pace, PaceOptions, options_of};
 
 /// How long a client waits for an answer before it gives an operation up as unknown.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long it waits before it asks another server, when the one that it asked knows no leader.
+/// How long it waits before it asks again, when the server that it asked knows no leader or takes no proposals.
 const RETRY: Duration = Duration::from_millis(100);
 /// How many operations wait at a client that is busy; it refuses further ones.
 const WAITING_MAX: usize = 16;
@@ -39,6 +39,8 @@ pub enum Answer {
         /// The server that it believes to lead, if any.
         leader: Option<NodeId>,
     },
+    /// This server leads, takes no proposals for now, and has done nothing.
+    Busy,
 }
 
 /// A node type with such clients.
@@ -85,8 +87,8 @@ impl Client {
         }
         match answer {
             Answer::Placed(placed) => self.end(ctx, OperationResult::Ok(placed)),
-            // Of several answers the first moves the client on.
-            Answer::NotLeader { .. } if from != self.leader => {}
+            // Only the server that was asked last is listened to.
+            Answer::NotLeader { .. } | Answer::Busy if from != self.leader => {}
             Answer::NotLeader { leader: Some(leader) } if leader != from => {
                 self.leader = leader;
                 self.ask(ctx);
@@ -95,6 +97,7 @@ impl Client {
                 self.leader = self.after(from);
                 ctx.set_timer(N::RETRY, RETRY);
             }
+            Answer::Busy => ctx.set_timer(N::RETRY, RETRY),
         }
     }
 
@@ -265,7 +268,7 @@ mod tests {
         client.answer(S1, operation, Answer::NotLeader { leader: Some(S3) });
         assert_eq!(client.asked(), [(S3, operation, 7)]);
         client.answer(S1, operation, Answer::NotLeader { leader: Some(S2) });
-        assert!(client.asked().is_empty(), "of several answers the first moves it on");
+        assert!(client.asked().is_empty(), "only the server that was asked last is listened to");
     }
 
     #[test]
@@ -279,6 +282,19 @@ mod tests {
             client.0.advance(RETRY);
             assert_eq!(client.asked(), [(S2, operation, 7)]);
         }
+    }
+
+    #[test]
+    fn a_leader_that_takes_no_proposals_is_asked_again_after_a_while() {
+        let mut client = Stand::new();
+        client.propose(7);
+        let (_, operation, _) = client.asked()[0];
+        client.answer(S2, operation, Answer::Busy);
+        client.0.advance(RETRY);
+        assert!(client.asked().is_empty(), "it was not asked last");
+        client.answer(S1, operation, Answer::Busy);
+        client.0.advance(RETRY);
+        assert_eq!(client.asked(), [(S1, operation, 7)]);
     }
 
     #[test]

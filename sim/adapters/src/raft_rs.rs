@@ -40,7 +40,7 @@ mod store;
 mod system;
 mod wire;
 
-pub use options::{Mistake, RaftRsOptions, Timeouts};
+pub use options::{Bug, RaftRsOptions, Timeouts};
 pub use server::{Process, Server, Timer};
 pub use store::{Record, Store};
 pub use system::RaftRs;

@@ -33,6 +33,6 @@ mod wire;
 
 pub use invariants::SwimInvariants;
 pub use member::{Life, Member, Timer};
-pub use options::{Join, Mistake, SwimOptions};
+pub use options::{Bug, Join, SwimOptions};
 pub use system::Swim;
 pub use wire::{Identity, Observed, Packet};

@@ -3,8 +3,8 @@
 use splitbrain::kernel::prelude::*;
 
 names! {
-    /// A mistake of the adapter that can be switched on.
-    pub enum Mistake {
+    /// A known bug of the adapter, to be switched on.
+    pub enum Bug {
         /// None.
         None = "none",
         /// Messages leave before what they promise is durable.
@@ -27,8 +27,8 @@ options! {
         pub resend_ticks: u64 => TICKS,
         /// Whether servers speak by datagrams, which get lost, doubled and overtaken, rather than over connections.
         pub datagrams: bool => ValueKind::Bool,
-        /// A mistake of the adapter.
-        pub mistake: Mistake => ValueKind::Name(Mistake::NAMES),
+        /// A known bug.
+        pub bug: Bug => ValueKind::Name(Bug::NAMES),
     }
 }
 
@@ -42,7 +42,7 @@ impl Options for OmniOptions {
                 election_ticks: 10,
                 resend_ticks: 50,
                 datagrams: false,
-                mistake: Mistake::None,
+                bug: Bug::None,
             },
         };
         &[PLAIN]

@@ -8,7 +8,7 @@ use omnipaxos::{ClusterConfig, OmniPaxos, OmniPaxosConfig, ServerConfig};
 use serde::Serialize;
 use splitbrain::kernel::prelude::*;
 
-use super::options::{Mistake, OmniOptions};
+use super::options::{Bug, OmniOptions};
 use super::storage::{Command, LOG, Record, Shared, Store};
 use super::wire::{self, Observed, PaxosMessage, Round, Wire};
 use crate::proposals::{Answer, Client, Placed, Propose, Proposes};
@@ -240,7 +240,7 @@ impl Server {
             // It refuses only what comes during a reconfiguration.
             let appended = self.paxos.append(command);
             assert!(appended.is_ok(), "nothing is reconfigured");
-            if self.options.mistake == Mistake::EarlyAnswers {
+            if self.options.bug == Bug::EarlyAnswers {
                 let answer = Answer::Placed(Placed { index: self.paxos.get_accepted_idx() as u64 });
                 ctx.send(command.by, Wire::Answer { operation: command.operation, answer });
             }
@@ -311,7 +311,7 @@ impl Server {
         let target = node_of(message.get_receiver());
         // Heartbeats promise nothing.
         let is_promise = matches!(message, PaxosMessage::SequencePaxos(_));
-        let gate = self.gate.filter(|_| is_promise && self.options.mistake != Mistake::EarlyMessages);
+        let gate = self.gate.filter(|_| is_promise && self.options.bug != Bug::EarlyMessages);
         let message = Wire::Paxos(Box::new(message));
         let link = self.links.get(&target);
         match (self.options.datagrams, gate, link) {

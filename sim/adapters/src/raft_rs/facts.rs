@@ -64,6 +64,7 @@ impl RaftFacts for Process {
             Observed::VoteGranted { term, candidate } => Told::Granted { term: Term(term), candidate },
             Observed::VoteDenied { candidate } => Told::Denied { candidate },
             Observed::PreVoteGranted { term, candidate } => Told::PreVoteGranted { term: Term(term), candidate },
+            Observed::PreVoteDenied { candidate } => Told::PreVoteDenied { candidate },
             Observed::PreVoteWon { term } => Told::PreVoteWon { term: Term(term) },
             Observed::Counted { index, term } => Told::Counted(at((index, term))),
             Observed::Committed { index, term } => Told::Committed(at((index, term))),
@@ -72,6 +73,7 @@ impl RaftFacts for Process {
             Observed::SnapshotInstalled { index, term, state } => image(ImageKind::Installed, index, term, state),
             Observed::SnapshotRestored { index, term, state } => image(ImageKind::Restored, index, term, state),
             Observed::LogCompacted { index } => Told::Compacted(Index(index)),
+            Observed::LogTruncated { from } => Told::Truncated(Index(from)),
             Observed::TransferStarted { .. } => Told::HandsOver(true),
             Observed::TransferAborted => Told::HandsOver(false),
             Observed::Reconfigured { .. } => Told::Reconfigured,
@@ -147,7 +149,7 @@ impl RaftFacts for Process {
     fn talk(message: &Wire) -> Talk {
         match message {
             Wire::Propose { operation, .. } => Talk::Asks(*operation),
-            Wire::Answer { answer: Answer::NotLeader { .. }, .. } => Talk::Redirects,
+            Wire::Answer { answer: Answer::NotLeader { .. } | Answer::Busy, .. } => Talk::Refuses,
             Wire::Answer { .. } | Wire::Raft(_) => Talk::Nothing,
         }
     }

@@ -7,12 +7,12 @@ use slog::Drain as _;
 
 /// What the library is given. While no run is recorded, a statement of it costs the comparison of two levels.
 pub(super) fn logger() -> slog::Logger {
-    let heard = slog_stdlog::StdLog.filter(|record| is_heard(record.level(), log::max_level()));
+    let heard = slog_stdlog::StdLog.filter(|record| is_enabled(record.level(), log::max_level()));
     slog::Logger::root(heard.fuse(), slog::o!())
 }
 
 /// Whether a line of this level gets anywhere when this is the level of `log`.
-fn is_heard(level: slog::Level, least_grave: log::LevelFilter) -> bool {
+fn is_enabled(level: slog::Level, max_level: log::LevelFilter) -> bool {
     let level = match level {
         slog::Level::Critical | slog::Level::Error => log::Level::Error,
         slog::Level::Warning => log::Level::Warn,
@@ -20,7 +20,7 @@ fn is_heard(level: slog::Level, least_grave: log::LevelFilter) -> bool {
         slog::Level::Debug => log::Level::Debug,
         slog::Level::Trace => log::Level::Trace,
     };
-    level <= least_grave
+    level <= max_level
 }
 
 #[cfg(test)]
@@ -31,13 +31,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_heard_from_its_own_level_on() {
+    fn a_line_is_enabled_from_its_own_level_on() {
         for level in [Level::Critical, Level::Error, Level::Warning, Level::Info] {
-            assert!(!is_heard(level, LevelFilter::Off), "{level}");
-            assert!(is_heard(level, LevelFilter::Debug), "{level}");
+            assert!(!is_enabled(level, LevelFilter::Off), "{level}");
+            assert!(is_enabled(level, LevelFilter::Debug), "{level}");
         }
-        assert!(is_heard(Level::Warning, LevelFilter::Warn));
-        assert!(!is_heard(Level::Info, LevelFilter::Warn));
-        assert!(is_heard(Level::Critical, LevelFilter::Error), "`log` has no level above error");
+        assert!(is_enabled(Level::Warning, LevelFilter::Warn));
+        assert!(!is_enabled(Level::Info, LevelFilter::Warn));
+        assert!(is_enabled(Level::Critical, LevelFilter::Error), "`log` has no level above error");
     }
 }

@@ -14,8 +14,8 @@ names! {
 }
 
 names! {
-    /// A mistake of the adapter that can be switched on.
-    pub enum Mistake {
+    /// A known bug of the adapter, to be switched on.
+    pub enum Bug {
         /// None.
         None = "none",
         /// Messages that need a durable write leave before it is durable.
@@ -26,6 +26,10 @@ names! {
         UnsyncedRestart = "unsynced_restart",
         /// A refused pre-vote is handed to the library as one that is granted.
         RefusalsCount = "refusals_count",
+        /// A client hears nothing of a proposal that the library refuses.
+        SilentRefusal = "silent_refusal",
+        /// The last snapshot is handed out to whoever needs one, though it may be from before that server was added.
+        OldSnapshot = "old_snapshot",
     }
 }
 
@@ -48,7 +52,7 @@ options! {
         pub max_inflight: u64 => ValueKind::Integer { min: 1, max: 1_024 },
         /// `Config::max_size_per_msg`: bytes of entries in one append; 0 is one entry.
         pub max_size: u64 => ValueKind::Integer { min: 0, max: 1_048_576 },
-        /// Entries applied from one snapshot to the next; 0 is no snapshots.
+        /// Entries applied from one snapshot to the next; 0 is none, but for a server that the last one does not know.
         pub snapshot_every: u64 => ValueKind::Integer { min: 0, max: 1_000_000 },
         /// Entries that stay in the log before a snapshot.
         pub snapshot_trailing: u64 => ValueKind::Integer { min: 0, max: 1_000_000 },
@@ -60,8 +64,8 @@ options! {
         pub late_grants: bool => ValueKind::Bool,
         /// Where election timeouts come from.
         pub timeouts: Timeouts => ValueKind::Name(Timeouts::NAMES),
-        /// A mistake of the adapter.
-        pub mistake: Mistake => ValueKind::Name(Mistake::NAMES),
+        /// A known bug.
+        pub bug: Bug => ValueKind::Name(Bug::NAMES),
     }
 }
 
@@ -115,7 +119,7 @@ const fn etcd_like() -> RaftRsOptions {
         leave: true,
         late_grants: true,
         timeouts: Timeouts::Pinned,
-        mistake: Mistake::None,
+        bug: Bug::None,
     }
 }
 

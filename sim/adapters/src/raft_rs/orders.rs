@@ -50,6 +50,10 @@ impl Server {
             ConfChangeType::AddLearnerNode => Members { voters: voters & !bit, learners: learners | bit },
             ConfChangeType::RemoveNode => Members { voters: voters & !bit, learners: learners & !bit },
         };
+        if after.voters == 0 {
+            // The library would commit it, and refuse to go by it.
+            return ctx.observe(Observed::Refused { error: "no voter would be left".to_owned() });
+        }
         let single = ConfChangeSingle { change_type: kind as i32, node_id: id_of(server) };
         let change = ConfChangeV2 { changes: vec![single], ..ConfChangeV2::default() };
         if let Err(error) = self.raw.propose_conf_change(after.context(), change) {

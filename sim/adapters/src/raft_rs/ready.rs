@@ -4,7 +4,7 @@ use raft::StateRole;
 use raft::eraftpb::{ConfChangeType, ConfChangeV2, Entry, EntryType, Snapshot};
 use splitbrain::kernel::prelude::*;
 
-use super::options::Mistake;
+use super::options::Bug;
 use super::server::{Machine, Process, Server, members_of};
 use super::store::{Record, SNAPSHOT, STATE};
 use super::wire::{Members, Observed, Proposal, Wire};
@@ -35,9 +35,14 @@ impl Server {
             store.hard = hard.clone();
             writes.push(Write::Replace(STATE, Record::State(Pb(hard.clone()))));
         }
-        writes.extend(store.append(ready.take_entries()));
+        let entries = ready.take_entries();
+        let truncated = entries.first().map(|entry| entry.index).filter(|from| *from <= store.last());
+        writes.extend(store.append(entries));
         if installs {
             self.install(ctx);
+        }
+        if let Some(from) = truncated {
+            ctx.observe(Observed::LogTruncated { from });
         }
         let write = persist(ctx, writes, ready.must_sync());
         if let Some(write) = write {
@@ -47,18 +52,14 @@ impl Server {
             self.restoring = write;
         }
         // Readies become durable in their order: one without a write of its own waits for those before it.
-        let gate = match self.options.mistake {
-            Mistake::EarlyMessages => None,
-            Mistake::None | Mistake::EarlyPersisted | Mistake::UnsyncedRestart | Mistake::RefusalsCount => {
-                self.in_flight.back().map(|(write, _)| *write)
-            }
-        };
+        let last = self.in_flight.back().map(|(write, _)| *write);
+        let gate = last.filter(|_| self.options.bug != Bug::EarlyMessages);
         for message in ready.take_persisted_messages() {
             Self::send(ctx, gate, message);
         }
         let committed = ready.take_committed_entries();
         self.raw.advance_append_async(ready);
-        let waits = self.options.mistake != Mistake::EarlyPersisted;
+        let waits = self.options.bug != Bug::EarlyPersisted;
         match self.in_flight.back_mut().filter(|_| waits) {
             Some((_, last)) => *last = number,
             None => self.raw.on_persist_ready(number),
@@ -147,20 +148,22 @@ impl Server {
         }
     }
 
-    /// Takes a snapshot if it is time. The log is compacted once the snapshot is durable.
+    /// Takes a snapshot if it is time, or if a server needs one that the last one does not know. The log is compacted
+    /// once the snapshot is durable.
     pub(super) fn maybe_snapshot(&mut self, ctx: &mut Context<Process>) {
         let Machine { index, term, state } = self.machine;
         let store = self.raw.mut_store();
         let last = store.snapshot.get_metadata().index;
-        let is_busy = self.restoring.is_some() || self.compacting.is_some() || self.has_left;
-        if is_busy || self.options.snapshot_every == 0 || index < last + self.options.snapshot_every {
+        let every = self.options.snapshot_every;
+        let is_time = (every > 0 && index >= last + every) || (store.is_snapshot_wanted() && index > last);
+        if !is_time || self.restoring.is_some() || self.compacting.is_some() || self.has_left {
             return;
         }
         let mut snapshot = Snapshot { data: state.to_le_bytes().to_vec(), ..Snapshot::default() };
         let meta = snapshot.mut_metadata();
         (meta.index, meta.term) = (index, term);
         meta.conf_state = Some(store.conf.clone());
-        store.snapshot = snapshot.clone();
+        store.set_snapshot(snapshot.clone());
         let write = ctx.save(SNAPSHOT, Record::Snapshot(Pb(snapshot)));
         let gone = index.saturating_sub(self.options.snapshot_trailing);
         self.compacting = Some((write, gone));

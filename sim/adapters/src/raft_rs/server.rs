@@ -11,7 +11,7 @@ use splitbrain_systems::raft::facts::TimerFacts;
 
 use super::logger::logger;
 use super::observe::Seen;
-use super::options::{Mistake, RaftRsOptions, Timeouts};
+use super::options::{Bug, RaftRsOptions, Timeouts};
 use super::store::{Record, Store, position};
 use super::wire::{self, Members, Observed, Order, Proposal, Wire};
 use crate::proposals::{Answer, Client, Placed, Propose, Proposes};
@@ -189,7 +189,8 @@ impl Server {
         servers: u16,
         recovered: &Recovered<Record>,
     ) -> Result<Self, &'static str> {
-        let (store, cut) = Store::recover(recovered, voters)?;
+        let (mut store, cut) = Store::recover(recovered, voters)?;
+        store.hands_out_old = options.bug == Bug::OldSnapshot;
         let first_write = (!recovered.files.is_empty()).then(|| store.first_write(cut));
         let machine = Machine::of(&store);
         let config = Config {
@@ -236,7 +237,7 @@ impl Server {
         }
         if let Some(write) = self.first_write.take() {
             // What was read may be in the page cache alone: what the library promises because of it waits for this.
-            if self.options.mistake == Mistake::UnsyncedRestart {
+            if self.options.bug == Bug::UnsyncedRestart {
                 ctx.write(write);
             } else {
                 let write = ctx.persist(write);
@@ -268,7 +269,7 @@ impl Server {
             if is_late_grant && !self.options.late_grants {
                 return None;
             }
-            message.reject &= self.options.mistake != Mistake::RefusalsCount;
+            message.reject &= self.options.bug != Bug::RefusalsCount;
         }
         Some(message)
     }
@@ -296,8 +297,13 @@ impl Server {
             Ok(()) => {
                 self.proposals.insert(proposal);
             }
-            // It hands its leadership over. The client hears nothing of that, and gives up when its time is over.
-            Err(error) => ctx.observe(Observed::Refused { error: error.to_string() }),
+            // It hands its leadership over, or is no member any more: the client may try again.
+            Err(error) => {
+                ctx.observe(Observed::Refused { error: error.to_string() });
+                if self.options.bug != Bug::SilentRefusal {
+                    ctx.send(client, Wire::Answer { operation, answer: Answer::Busy });
+                }
+            }
         }
         self.drive(ctx);
     }
@@ -371,9 +377,9 @@ impl Server {
         if self.options.timeouts == Timeouts::Own {
             return;
         }
-        let key = (self.raw.raft.term, self.raw.raft.state);
+        let (term, role) = (self.raw.raft.term, self.raw.raft.state);
         let timeout = match self.pinned {
-            Some((of, timeout)) if of == key || key.1 == StateRole::PreCandidate => timeout,
+            Some((of, timeout)) if of == (term, role) || role == StateRole::PreCandidate => timeout,
             _ => {
                 let life = u64::from(ctx.incarnation());
                 self.drawn += 1;
@@ -381,7 +387,7 @@ impl Server {
                 stream.between(self.options.election_tick, 2 * self.options.election_tick - 1) as usize
             }
         };
-        self.pinned = Some((key, timeout));
+        self.pinned = Some(((term, role), timeout));
         self.raw.raft.set_randomized_election_timeout(timeout);
     }
 
@@ -410,6 +416,7 @@ impl Server {
             MessageType::MsgRequestPreVoteResponse if !message.reject => {
                 ctx.observe(Observed::PreVoteGranted { term: message.term, candidate: target });
             }
+            MessageType::MsgRequestPreVoteResponse => ctx.observe(Observed::PreVoteDenied { candidate: target }),
             _ => {}
         }
         let message = Wire::Raft(Box::new(Pb(message)));

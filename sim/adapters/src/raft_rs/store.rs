@@ -10,6 +10,8 @@
 //! hole, and where the rest of an overwritten log meets the new one: a crash leaves these only where something was not
 //! yet synced, and nothing of that was promised.
 
+use std::cell::Cell;
+
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use raft::storage::{GetEntriesContext, RaftState, Storage};
 use raft::{Error, Result, StorageError};
@@ -63,6 +65,11 @@ pub struct Store {
     pub conf: ConfState,
     /// The last snapshot; that of place 0 if there is none.
     pub snapshot: Snapshot,
+    /// Whether the last snapshot is handed out to servers too that were not members then: a mistake.
+    pub hands_out_old: bool,
+    /// Whether a server was refused the last snapshot because it was no member when that was taken. It is a cell, as
+    /// the library asks by `&self`.
+    is_wanted: Cell<bool>,
     /// Place and term of what is before the first entry.
     base: (u64, u64),
     entries: Vec<Entry>,
@@ -111,7 +118,7 @@ impl Store {
             (covered, covered.0 + 1, 0)
         };
         let cut = (kept < records.len() as u64).then_some(kept);
-        let mut store = Self { hard, conf, snapshot, base, entries, file_start };
+        let mut store = Self { hard, conf, snapshot, base, entries, file_start, ..Self::default() };
         store.hard.commit = store.hard.commit.clamp(covered.0, store.last());
         Ok((store, cut))
     }
@@ -180,8 +187,19 @@ impl Store {
         self.hard.commit = self.hard.commit.max(self.base.0);
         self.entries.clear();
         self.file_start = self.base.0 + 1;
-        self.snapshot = snapshot.clone();
+        self.set_snapshot(snapshot.clone());
         [Write::Replace(SNAPSHOT, Record::Snapshot(Pb(snapshot))), Write::Truncate(LOG, 0)]
+    }
+
+    /// This is the last snapshot from now on.
+    pub fn set_snapshot(&mut self, snapshot: Snapshot) {
+        self.snapshot = snapshot;
+        self.is_wanted.set(false);
+    }
+
+    /// Whether a server was refused the last snapshot because it was no member when that was taken.
+    pub const fn is_snapshot_wanted(&self) -> bool {
+        self.is_wanted.get()
     }
 
     /// Drops the log up to a place that a durable snapshot covers, whose record becomes the base. Returns the write
@@ -260,8 +278,16 @@ impl Storage for Store {
         Ok(self.last())
     }
 
-    fn snapshot(&self, request_index: u64, _to: u64) -> Result<Snapshot> {
-        if self.snapshot.get_metadata().index < request_index.max(1) {
+    /// A snapshot for a server. Who is no member of its configuration ignores it, and the library would send it again
+    /// without end: for a server that was added since, a new one is taken.
+    fn snapshot(&self, request_index: u64, to: u64) -> Result<Snapshot> {
+        let last = self.snapshot.get_metadata();
+        let conf = last.get_conf_state();
+        let is_known = self.hands_out_old || conf.voters.contains(&to) || conf.learners.contains(&to);
+        if last.index > 0 && !is_known {
+            self.is_wanted.set(true);
+        }
+        if last.index < request_index.max(1) || !is_known {
             return Err(Error::Store(StorageError::SnapshotTemporarilyUnavailable));
         }
         Ok(self.snapshot.clone())
@@ -359,6 +385,31 @@ mod tests {
         let mut file = torn;
         write_to(&mut file, store.first_write(cut));
         assert_eq!((file.len(), read(vec![(LOG, file), snapshot(1, 6)])), (4, ((6, 1), 9, None)), "a torn end goes");
+    }
+
+    #[test]
+    fn a_server_gets_no_snapshot_from_before_it_was_added() {
+        let last = |voters: &[u64]| {
+            let mut snapshot = Snapshot { data: vec![0; 8], ..Snapshot::default() };
+            let meta = snapshot.mut_metadata();
+            meta.index = 6;
+            meta.conf_state = Some(ConfState { voters: voters.to_vec(), learners: vec![5], ..ConfState::default() });
+            snapshot
+        };
+        let mut store = Store::default();
+        store.set_snapshot(last(&[1, 2, 3]));
+        for member in [1, 3, 5] {
+            assert!(store.snapshot(0, member).is_ok() && !store.is_snapshot_wanted());
+        }
+        let refused = Error::Store(StorageError::SnapshotTemporarilyUnavailable);
+        assert_eq!(store.snapshot(0, 4).expect_err("it was added later"), refused);
+        assert!(store.is_snapshot_wanted());
+        store.set_snapshot(last(&[1, 2, 3, 4]));
+        assert!(store.snapshot(0, 4).is_ok() && !store.is_snapshot_wanted());
+        assert_eq!(store.snapshot(7, 4).expect_err("it covers less than is asked for"), refused);
+        assert!(!store.is_snapshot_wanted(), "the next one comes when it is time");
+        store.hands_out_old = true;
+        assert!(store.snapshot(0, 7).is_ok(), "the mistake");
     }
 
     #[test]

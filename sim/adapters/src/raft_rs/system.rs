@@ -53,11 +53,11 @@ impl System for RaftRs {
 
     fn node(&self, id: NodeId, recovered: Recovered<Record>) -> Process {
         let Setup { cluster, members, options, .. } = &self.setup;
+        let servers = cluster.count(*members) + cluster.spare_count(*members);
         if !id.is(*members) {
-            return Process::Client(Client::new(cluster.count(*members)));
+            return Process::Client(Client::new(servers));
         }
         let voters = cluster.of(*members).map(id_of).collect();
-        let servers = cluster.count(*members) + cluster.spare_count(*members);
         match Server::new(id, options.get(id).clone(), voters, servers, &recovered) {
             Ok(server) => Process::Server(Box::new(server)),
             Err(damaged) => Process::Damaged(damaged),

@@ -130,6 +130,8 @@ pub enum Observed {
     VoteDenied { candidate: NodeId },
     /// It grants another server a pre-vote, about this term.
     PreVoteGranted { term: u64, candidate: NodeId },
+    /// It refuses another server a pre-vote.
+    PreVoteDenied { candidate: NodeId },
     /// It follows this leader.
     LeaderFollowed { term: u64, leader: NodeId },
     /// As a leader it has counted a quorum up to here; what its own disk lacks of that it is handed later.
@@ -146,6 +148,8 @@ pub enum Observed {
     SnapshotRestored { index: u64, term: u64, state: u64 },
     /// The log up to here is gone.
     LogCompacted { index: u64 },
+    /// The log from here on is gone: it contradicts that of a leader.
+    LogTruncated { from: u64 },
     /// A snapshot leaves for a follower.
     SnapshotSent { to: NodeId, index: u64 },
     /// No answer came to a snapshot: it is reported to the library as failed.
@@ -173,6 +177,7 @@ impl Observation for Observed {
         "vote granted",
         "vote denied",
         "pre-vote granted",
+        "pre-vote denied",
         "leader followed",
         "counted",
         "committed",
@@ -181,6 +186,7 @@ impl Observation for Observed {
         "snapshot installed",
         "snapshot restored",
         "log compacted",
+        "log truncated",
         "snapshot sent",
         "snapshot given up",
         "transfer started",
@@ -205,6 +211,7 @@ impl Observation for Observed {
             Self::VoteGranted { .. } => plain("vote granted"),
             Self::VoteDenied { .. } => plain("vote denied"),
             Self::PreVoteGranted { .. } => plain("pre-vote granted"),
+            Self::PreVoteDenied { .. } => plain("pre-vote denied"),
             Self::LeaderFollowed { .. } => plain("leader followed"),
             Self::Counted { index, .. } => plain("counted").at_place(index),
             Self::Committed { index, .. } => plain("committed").at_place(index),
@@ -213,6 +220,7 @@ impl Observation for Observed {
             Self::SnapshotInstalled { .. } => plain("snapshot installed"),
             Self::SnapshotRestored { .. } => plain("snapshot restored"),
             Self::LogCompacted { .. } => plain("log compacted"),
+            Self::LogTruncated { .. } => plain("log truncated"),
             Self::SnapshotSent { .. } => plain("snapshot sent"),
             Self::SnapshotGivenUp { .. } => plain("snapshot given up"),
             Self::TransferStarted { .. } => plain("transfer started"),
@@ -400,6 +408,7 @@ mod tests {
             Observed::VoteGranted { term, candidate },
             Observed::VoteDenied { candidate },
             Observed::PreVoteGranted { term, candidate },
+            Observed::PreVoteDenied { candidate },
             Observed::LeaderFollowed { term, leader: candidate },
             Observed::Counted { index, term },
             Observed::Committed { index, term },
@@ -408,6 +417,7 @@ mod tests {
             Observed::SnapshotInstalled { index, term, state },
             Observed::SnapshotRestored { index, term, state },
             Observed::LogCompacted { index },
+            Observed::LogTruncated { from: index },
             Observed::SnapshotSent { to: candidate, index },
             Observed::SnapshotGivenUp { to: candidate },
             Observed::TransferStarted { to: candidate },

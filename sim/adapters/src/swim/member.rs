@@ -7,7 +7,7 @@ use foca::{Foca, NoCustomBroadcast, PostcardCodec, Runtime};
 use serde::{Deserialize, Serialize};
 use splitbrain::kernel::prelude::*;
 
-use super::options::{Join, Mistake, SwimOptions};
+use super::options::{Bug, Join, SwimOptions};
 use super::wire::{self, Identity, Observed, Packet};
 
 /// The one file of a disk, which holds one record.
@@ -26,7 +26,7 @@ pub struct Life(pub u32);
 pub enum Timer {
     /// One of the library's, by its number.
     Library(u64),
-    /// The member announces itself, if it knows no active one.
+    /// The member looks whether it should announce itself again.
     Join,
 }
 
@@ -74,7 +74,7 @@ impl Node for Member {
         match self.life {
             Ok(life) => {
                 self.joining = Some(ctx.save(LIFE, Life(life)));
-                if self.options.mistake == Mistake::EarlyIdentity {
+                if self.options.bug == Bug::EarlyIdentity {
                     self.join(ctx, life);
                 }
             }
@@ -95,7 +95,7 @@ impl Node for Member {
     }
 
     fn on_message(&mut self, ctx: &mut Context<Self>, _: Source, packet: Packet) {
-        let is_kept_back = self.options.mistake == Mistake::NeverTold && packet.tells_down();
+        let is_kept_back = self.options.bug == Bug::NeverTold && packet.tells_down();
         if !is_kept_back {
             self.call(ctx, |foca, outside| foca.handle_data(&packet.encode(), outside));
         }
@@ -105,9 +105,9 @@ impl Node for Member {
         match timer {
             Timer::Library(number) => {
                 let Some(timer) = self.timers.set.remove(&number) else { return };
-                let is_lost = match self.options.mistake {
-                    Mistake::LostSuspicion => matches!(timer, LibraryTimer::ChangeSuspectToDown { .. }),
-                    Mistake::LostProbe => matches!(timer, LibraryTimer::SendIndirectProbe { .. }),
+                let is_lost = match self.options.bug {
+                    Bug::LostSuspicion => matches!(timer, LibraryTimer::ChangeSuspectToDown { .. }),
+                    Bug::LostProbe => matches!(timer, LibraryTimer::SendIndirectProbe { .. }),
                     _ => false,
                 };
                 if !is_lost {
@@ -184,7 +184,7 @@ impl Member {
         let Some(foca) = &self.foca else { return };
         let identity = *foca.identity();
         let active: BTreeSet<NodeId> = foca.iter_members().map(|member| member.id().node).collect();
-        if active.is_empty() && self.options.mistake == Mistake::AnewWhenIdle {
+        if active.is_empty() && self.options.bug == Bug::AnewWhenIdle {
             self.make(ctx, identity);
         }
         match self.options.join {
@@ -266,8 +266,8 @@ mod tests {
     use super::*;
     use crate::testing::{host, preset};
 
-    fn member(mistake: Mistake) -> Host<Member> {
-        host::<Swim>(NodeId::server(1), SwimOptions { mistake, ..preset() })
+    fn member(bug: Bug) -> Host<Member> {
+        host::<Swim>(NodeId::server(1), SwimOptions { bug, ..preset() })
     }
 
     /// The lives that speak in what was sent since the last look.
@@ -277,21 +277,21 @@ mod tests {
 
     #[test]
     fn a_member_says_nothing_before_its_life_is_durable() {
-        let mut host = member(Mistake::None);
+        let mut host = member(Bug::None);
         host.start();
         host.complete_writes();
         assert!(lives(&mut host).is_empty(), "a crash of the machine could take the number");
         host.sync();
         assert_eq!(lives(&mut host), [1, 1], "it announces itself to both others");
 
-        let mut host = member(Mistake::EarlyIdentity);
+        let mut host = member(Bug::EarlyIdentity);
         host.start();
         assert_eq!(lives(&mut host), [1, 1], "the mistake is one");
     }
 
     #[test]
     fn a_restart_is_the_next_life_of_those_that_spoke() {
-        let mut host = member(Mistake::None);
+        let mut host = member(Bug::None);
         host.start();
         host.crash_machine(0);
         host.start();

@@ -6,8 +6,8 @@ use foca::{Config, PeriodicParams};
 use splitbrain::kernel::prelude::*;
 
 names! {
-    /// A mistake of the adapter that can be switched on.
-    pub enum Mistake {
+    /// A known bug of the adapter, to be switched on.
+    pub enum Bug {
         /// None.
         None = "none",
         /// A process joins before the number of its life is durable.
@@ -69,8 +69,8 @@ options! {
         pub join_every: Duration => PERIOD,
         /// To whom it does.
         pub join: Join => ValueKind::Name(Join::NAMES),
-        /// A mistake of the adapter.
-        pub mistake: Mistake => ValueKind::Name(Mistake::NAMES),
+        /// A known bug.
+        pub bug: Bug => ValueKind::Name(Bug::NAMES),
     }
 }
 
@@ -90,7 +90,7 @@ impl Options for SwimOptions {
             announce_to_down_every: Duration::from_secs(65),
             join_every: Duration::from_secs(1),
             join: Join::Missing,
-            mistake: Mistake::None,
+            bug: Bug::None,
         };
         &[
             Preset { name: "lan", doc: "The library's `Config::new_lan` for 5 members.", make: || LAN },

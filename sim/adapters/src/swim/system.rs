@@ -47,7 +47,8 @@ impl System for Swim {
         SwimInvariants::new(&self.setup)
     }
 
-    /// All that run, so that nothing interferes with them any more. Who is down now stays down, to be found out.
+    /// All that run, so that nothing interferes with them any more. Who is down stays down, to be found out, unless
+    /// fewer than two would run.
     fn core(&self, view: impl View<Member>, candidates: &[NodeId]) -> Vec<NodeId> {
         let (up, down): (Vec<NodeId>, Vec<NodeId>) = candidates.iter().partition(|node| view.is_up(**node));
         let count = up.len().max(2);

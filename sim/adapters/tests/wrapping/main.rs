@@ -1,9 +1,16 @@
 //! Goal: the code of `docs/wrapping-a-library.md` compiles. Method: what it has a copy of here or in `src` is compared
 //! with that, line by line.
 
+#![expect(clippy::disallowed_methods, reason = "it reads the sources that blocks of the page are shortened from")]
+
 mod rand_0_8;
 mod rand_0_9;
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// How a block begins that is not what compiles.
+const SHORTENED: &str = "// Shortened from `";
 const PAGE: &str = include_str!("../../../../docs/wrapping-a-library.md");
 const SKELETON: &str = include_str!("../../examples/skeleton/main.rs");
 const CALM: &str = include_str!("../../examples/skeleton/scenarios/calm.toml");
@@ -53,13 +60,16 @@ fn the_code_of_the_page_is_code_that_compiles() {
     }
 }
 
-/// The first line of Rust that is neither part of what compiles nor in a block that says that it is shortened.
+/// The blocks of Rust of a page.
+fn blocks(page: &str) -> impl Iterator<Item = &str> {
+    page.split("```rust,ignore\n").skip(1).filter_map(|rest| rest.split("\n```").next())
+}
+
+/// The first line of Rust that is neither one of what compiles nor in a block that says that it is shortened.
 fn unchecked<'a>(page: &'a str, parts: &[String]) -> Option<&'a str> {
-    let blocks = page.split("```rust,ignore\n").skip(1).filter_map(|rest| rest.split("\n```").next());
-    let mut lines = blocks.filter(|block| !block.contains("// Shortened from ")).flat_map(str::lines);
-    let is_checked =
-        |line: &str| line.trim().is_empty() || line.starts_with("//") || parts.iter().any(|part| part.contains(line));
-    lines.find(|line| !is_checked(line))
+    let known: BTreeSet<&str> = parts.iter().flat_map(|part| part.lines()).collect();
+    let mut lines = blocks(page).filter(|block| !block.contains(SHORTENED)).flat_map(str::lines);
+    lines.find(|line| !line.trim().is_empty() && !line.starts_with("//") && !known.contains(line))
 }
 
 #[test]
@@ -67,5 +77,28 @@ fn code_that_is_not_compared_says_so() {
     assert_eq!(unchecked(PAGE, &parts()), None);
     let block = |code: &str| format!("text\n```rust,ignore\n{code}\n```\n");
     assert_eq!(unchecked(&block("let invented = 1;"), &parts()), Some("let invented = 1;"));
+    assert_eq!(unchecked(&block("    self.raw"), &parts()), Some("    self.raw"), "a part of a line is none");
     assert_eq!(unchecked(&block("// Shortened from `here`.\nlet invented = 1;"), &parts()), None);
+}
+
+/// The names of fields and methods that a block takes from its file, and the file does not have.
+fn invented(block: &str, source: &str) -> Vec<String> {
+    let is_name = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let names = block.split("self.").skip(1).map(|rest| rest.split(|letter| !is_name(letter)).next().unwrap_or(""));
+    let own = names.filter(|name| !name.is_empty()).map(|name| format!("self.{name}"));
+    own.filter(|name| !source.contains(name.as_str())).collect()
+}
+
+#[test]
+fn code_that_is_shortened_has_the_names_of_its_source() {
+    let root = Path::new("../..");
+    let mut shortened = 0;
+    for block in blocks(PAGE).filter(|block| block.contains(SHORTENED)) {
+        let path = block.split(SHORTENED).nth(1).and_then(|rest| rest.split('`').next()).expect("it names a file");
+        let source = std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(invented(block, &source), [""; 0], "{path}");
+        shortened += 1;
+    }
+    assert!(shortened > 0);
+    assert_eq!(invented("self.life; self.before + 1", "let life = self.life;"), ["self.before"]);
 }

@@ -167,8 +167,8 @@ pub trait RaftFacts: Node {
 pub enum Talk {
     /// A client asks for something that may come into a log, as a part of this operation.
     Asks(OperationId),
-    /// A server does not lead, and has done nothing.
-    Redirects,
+    /// A server has done nothing of it: it does not lead, or takes nothing for now.
+    Refuses,
     /// Something else.
     Nothing,
 }

@@ -12,8 +12,8 @@ const S1: NodeId = NodeId::server(1);
 const S2: NodeId = NodeId::server(2);
 
 /// One that speaks by datagrams.
-fn server(mistake: Mistake) -> Host<Process> {
-    let mut host = host::<Omni>(S1, OmniOptions { datagrams: true, mistake, ..preset() });
+fn server(bug: Bug) -> Host<Process> {
+    let mut host = host::<Omni>(S1, OmniOptions { datagrams: true, bug, ..preset() });
     host.start();
     host.take();
     host
@@ -35,21 +35,21 @@ fn sent(host: &mut Host<Process>) -> Vec<&'static str> {
 
 #[test]
 fn a_promise_waits_for_its_write() {
-    let mut host = server(Mistake::None);
+    let mut host = server(Bug::None);
     prepare(&mut host);
     host.complete_writes();
     assert!(sent(&mut host).is_empty(), "what it promises is in the page cache alone");
     host.sync();
     assert_eq!(sent(&mut host), ["promise"]);
 
-    let mut host = server(Mistake::EarlyMessages);
+    let mut host = server(Bug::EarlyMessages);
     prepare(&mut host);
     assert_eq!(sent(&mut host), ["promise"], "the mistake is one");
 }
 
 #[test]
 fn a_restart_reads_what_was_kept_and_says_nothing_before_its_first_write_is_durable() {
-    let mut host = server(Mistake::None);
+    let mut host = server(Bug::None);
     prepare(&mut host);
     host.complete_writes();
     host.crash_process();

@@ -44,7 +44,7 @@ fn an_answer_waits_for_its_write() {
     host.sync();
     assert_eq!(acknowledged(&mut host), [2]);
 
-    let mut host = server(RaftRsOptions { mistake: Mistake::EarlyMessages, ..preset() });
+    let mut host = server(RaftRsOptions { bug: Bug::EarlyMessages, ..preset() });
     append(&mut host, 0, &[1, 2]);
     assert_eq!(acknowledged(&mut host), [2], "the mistake is one");
 }
@@ -71,7 +71,7 @@ fn a_restart_reads_what_was_kept_and_promises_nothing_before_its_first_write_is_
     host.sync();
     assert_eq!(acknowledged(&mut host), [2]);
 
-    let mut host = restarted(RaftRsOptions { mistake: Mistake::UnsyncedRestart, ..preset() });
+    let mut host = restarted(RaftRsOptions { bug: Bug::UnsyncedRestart, ..preset() });
     append(&mut host, 2, &[]);
     assert_eq!(acknowledged(&mut host), [2], "the mistake is one");
 }

@@ -189,7 +189,7 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
         match message {
             RaftMessage::Propose { operation, .. } | RaftMessage::Request { operation, .. } => Talk::Asks(*operation),
             RaftMessage::ProposeReply { result: ProposeResult::NotLeader { .. }, .. }
-            | RaftMessage::Reply { result: CallResult::NotLeader { .. }, .. } => Talk::Redirects,
+            | RaftMessage::Reply { result: CallResult::NotLeader { .. }, .. } => Talk::Refuses,
             _ => Talk::Nothing,
         }
     }

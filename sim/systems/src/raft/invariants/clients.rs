@@ -25,7 +25,7 @@ pub(super) struct Clients<N: RaftFacts> {
     open: BTreeMap<NodeId, Open<N>>,
     order: Order,
     /// The clients whose last input was a redirect.
-    redirected: Vec<NodeId>,
+    refused: Vec<NodeId>,
     /// What was sent for operations that have failed for certain.
     failed: Vec<(NodeId, OperationId, N::Message)>,
     /// The last place that a client was told of.
@@ -64,7 +64,7 @@ impl<N: RaftFacts> Clone for Clients<N> {
         Self {
             open: self.open.clone(),
             order: self.order.clone(),
-            redirected: self.redirected.clone(),
+            refused: self.refused.clone(),
             failed: self.failed.clone(),
             told: self.told,
             known: self.known.clone(),
@@ -77,7 +77,7 @@ impl<N: RaftFacts> Clients<N> {
         Self {
             open: BTreeMap::new(),
             order,
-            redirected: Vec::new(),
+            refused: Vec::new(),
             failed: Vec::new(),
             told: Index::ZERO,
             known: BTreeMap::new(),
@@ -94,11 +94,11 @@ impl<N: RaftFacts> Clients<N> {
 
     /// A client is about to handle an input.
     pub(super) fn on_input(&mut self, client: NodeId, input: Input<'_, N>) {
-        self.redirected.retain(|other| *other != client);
+        self.refused.retain(|other| *other != client);
         if let Input::Message(_, message) = input
-            && matches!(N::talk(message), Talk::Redirects)
+            && matches!(N::talk(message), Talk::Refuses)
         {
-            self.redirected.push(client);
+            self.refused.push(client);
         }
     }
 
@@ -196,7 +196,7 @@ impl<N: RaftFacts> Clients<N> {
         findings: &mut Findings,
     ) {
         if !matches!(result, OperationResult::Unknown) {
-            redirect_is_no_result::completed(client, open.id, self.redirected.contains(&client), findings);
+            redirect_is_no_result::completed(client, open.id, self.refused.contains(&client), findings);
         }
         match result {
             OperationResult::Ok(response) => self.on_acknowledged(client, &open, response, applied_entries, findings),

@@ -1,5 +1,5 @@
-//! A redirect is no result: a server that does not lead has said nothing of an operation, of which a copy may still
-//! reach a leader. A client must not end an operation as done or failed because of it.
+//! A redirect is no result: a server that does not lead, or takes nothing for now, has said nothing of an operation, of
+//! which a copy may still reach a leader. A client must not end an operation as done or failed because of it.
 
 use splitbrain_kernel::context::OperationId;
 use splitbrain_kernel::id::NodeId;
@@ -18,7 +18,7 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 /// An operation ends for certain, as an effect of a redirect or of something else.
 pub(super) fn completed(client: NodeId, id: OperationId, of_redirect: bool, findings: &mut Findings) {
     findings.check(REDIRECT_IS_NO_RESULT, Some(client), !of_redirect, || {
-        format!("{client} was told by a server that it does not lead, and took that for the end of operation {}", id.0)
+        format!("{client} took the refusal of one server for the end of operation {}", id.0)
     });
 }
 
