@@ -59,7 +59,7 @@ struct Seen {
 
 impl Cell {
     fn new(preset: &'static str, options: &RaftOptions, servers: u16, spread: u64, latency: (u64, u64)) -> Self {
-        let least = options.election_timeout_min;
+        let least = options.timing.election_timeout_min;
         let percent = |part: u64| least.saturating_mul(part).div(100);
         let latency = (percent(latency.0), percent(latency.1));
         Self { preset, servers, timeout: (least, percent(spread)), latency }
@@ -108,9 +108,9 @@ impl Cell {
         ];
         let text = format!(
             "# Heals.\nformat = 1\nsystem = \"raft\"\n[cluster]\nservers = {servers}\nclients = 1\n\
-             [raft]\npreset = \"{preset}\"\nvote_counting = \"set\"\n\
-             election_timeout_min = \"{min}\"\nelection_timeout_max = \"{max}\"\n\
-             round_timeout_min = \"{min}\"\nround_timeout_max = \"{max}\"\n\
+             [raft]\npreset = \"{preset}\"\nvotes.counting = \"set\"\n\
+             timing.election_timeout_min = \"{min}\"\ntiming.election_timeout_max = \"{max}\"\n\
+             timing.round_timeout_min = \"{min}\"\ntiming.round_timeout_max = \"{max}\"\n\
              [network]\nlatency = \"{fast}..{slow}\"\nloss = \"0.5%\"\nduplication = \"2%\"\n\
              connection_timeout = \"{connection}\"\n\
              [workload]\nkind = \"propose\"\nrate = \"{proposals}/h\"\n{faults}\

@@ -126,7 +126,7 @@ fn orders(numbers: &[usize]) -> Vec<Vec<usize>> {
 
 /// The options of a preset. The two rules by which NuRaft loses what is committed are left out, as in its swarm.
 fn options(preset: &str) -> String {
-    let mended = "commit_counts = \"own_term\"\nmatched_at_election = \"reset\"";
+    let mended = "log.commit_counts = \"own_term\"\nlog.matched_at_election = \"reset\"";
     format!("preset = \"{preset}\"\n{}", if preset == "nuraft" { mended } else { "" })
 }
 

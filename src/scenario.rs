@@ -66,7 +66,9 @@ use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::workload::Cue;
 
 pub use combination::Draws;
-pub use description::{GroupDescription, OptionDescription, OptionKind, PresetDescription, SystemDescription};
+pub use description::{
+    GroupDescription, OptionDescription, OptionKind, PresetDescription, RenamedOption, SystemDescription,
+};
 pub use diagnostic::{Colour, Diagnostic, Diagnostics, ScenarioError};
 pub use expect::{Expect, ExpectedOutcome, ExpectedViolation, Filter, MetricBound, OutcomeName, Reach};
 pub use names::Names;
@@ -183,8 +185,10 @@ pub struct OptionChoices {
 /// One option that a scenario sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OptionSetting {
-    /// The option.
+    /// The option, by its path.
     pub name: String,
+    /// The path by which its draw is keyed: the one that the option had first.
+    pub stream: String,
     /// Its value, or what it is drawn from.
     pub value: Drawn<Value>,
     /// Where the scenario sets it: a byte range of the source.

@@ -233,11 +233,11 @@ fn on_every_host<S: System>(
 fn raft() -> Raft {
     let preset = RaftOptions::presets().iter().find(|preset| preset.name == "paper").expect("it is shipped");
     let mut options = (preset.make)();
-    options.heartbeat = Duration::from_secs(1_000);
-    options.election_timeout_min = Duration::from_secs(2_000);
-    options.election_timeout_max = Duration::from_secs(3_000);
-    options.round_timeout_min = Duration::from_secs(2_000);
-    options.round_timeout_max = Duration::from_secs(3_000);
+    options.timing.heartbeat = Duration::from_secs(1_000);
+    options.timing.election_timeout_min = Duration::from_secs(2_000);
+    options.timing.election_timeout_max = Duration::from_secs(3_000);
+    options.timing.round_timeout_min = Duration::from_secs(2_000);
+    options.timing.round_timeout_max = Duration::from_secs(3_000);
     Raft::new(Setup::new(Cluster::plain(3, 0), PerServer::same(options), BOUNDS)).expect("they stand together")
 }
 

@@ -5,15 +5,20 @@
 #[path = "support/json_schema.rs"]
 mod json_schema;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use splitbrain::scenario::{
-    OptionKind, Picks, Scenario, SystemDescription, load, load_all, notes, reference, refuse_idle, schema, verify,
+    OptionKind, Picks, Scenario, SystemDescription, load, load_all, notes, reference, refuse_idle, resolve, schema,
+    verify,
 };
-use splitbrain_kernel::options::ValueKind;
+use splitbrain_kernel::options::{Options as _, ValueKind};
+use splitbrain_kernel::rng::{Seed, fnv1a};
+use splitbrain_kernel::time::Duration;
 use splitbrain_systems::chat::Chat;
 use splitbrain_systems::lock::Lock;
 use splitbrain_systems::raft::Raft;
+use splitbrain_systems::raft::options::RaftOptions;
 use splitbrain_systems::reactor::Reactor;
 use splitbrain_systems::session::Sessions;
 
@@ -171,22 +176,147 @@ fn what_has_no_effect_in_any_variant_is_refused() {
     let refused = |variants: &str| {
         let text = format!(
             "format = 1\nsystem = \"raft\"\ncluster = {{ servers = 3 }}\nrun = {{ duration = \"1s\" }}\n\
-             [raft]\npreset = \"paper\"\nsnapshot_trailing = 5\n{variants}"
+             [raft]\npreset = \"paper\"\nsnapshot.trailing = 5\n{variants}"
         );
         let all = load_all("a.toml", text.as_bytes(), &Picks::default(), &systems()).expect("right in form");
         let noted: Vec<_> = all.iter().map(|scenario| (scenario, notes::<Raft>(scenario))).collect();
         refuse_idle(&noted).map_err(|errors| errors.to_string()).err()
     };
-    let idle = "a.toml:7:1: raft.snapshot_trailing: has no effect: no server takes a snapshot";
+    let idle = "a.toml:7:1: raft.snapshot.trailing: has no effect: no server takes a snapshot";
     let two = |options: &str| format!("[[variant]]\nname = \"a\"\n[[variant]]\nname = \"b\"\nraft = {{ {options} }}\n");
     let told = refused("").expect("it is idle");
     assert!(told.starts_with(idle), "{told}");
-    assert_eq!(refused(&two("snapshot_distance = 50")), None);
-    let told = refused(&two("pre_vote = true")).expect("it is idle in both");
+    assert_eq!(refused(&two("snapshot.distance = 50")), None);
+    let told = refused(&two("pre_vote.enabled = true")).expect("it is idle in both");
     assert!(told.starts_with(idle) && told.lines().count() == 1, "{told}");
     // What one variant alone states has no other to be of use in.
-    let told = refused(&two("snapshot_distance = 50, starved_exit = 20")).expect("it is idle where it stands");
-    assert!(told.contains("variant b: raft.starved_exit: has no effect"), "{told}");
+    let told = refused(&two("snapshot.distance = 50, pre_vote.exit_after_rejections = 20"));
+    let told = told.expect("it is idle where it stands");
+    assert!(told.contains("variant b: raft.pre_vote.exit_after_rejections: has no effect"), "{told}");
+}
+
+/// The options of all nodes as runs of this file print them, or what is wrong with it.
+fn options_of(text: &str, seed: Seed) -> Result<BTreeMap<String, String>, String> {
+    let scenario = load("a.toml", text.as_bytes(), &systems()).map_err(|errors| errors.to_string())?;
+    let facts = match scenario.system.as_str() {
+        "session" => resolve::<Sessions>(&scenario, seed).map(|one| one.facts),
+        _ => resolve::<Raft>(&scenario, seed).map(|one| one.facts),
+    };
+    facts.map(|facts| facts.options().clone()).map_err(|errors| errors.to_string())
+}
+
+const HEAD: &str = "format = 1\nsystem = \"raft\"\ncluster = { servers = 3 }\nrun = { duration = \"1s\" }\n";
+const SESSIONS: &str = "format = 1\nsystem = \"session\"\ncluster = { meta = 3, chunk = 1, volume = 1 }\n\
+                        clocks = { drift_bound = \"1%\" }\nrun = { duration = \"1s\" }\n";
+
+#[test]
+fn a_group_of_options_is_dotted_keys_or_a_table() {
+    let same = |head: &str, forms: &[&str]| {
+        let options: Vec<_> = forms.iter().map(|form| options_of(&format!("{head}{form}"), Seed(1))).collect();
+        let first = options[0].as_ref().expect("it is a scenario");
+        assert!(first.values().any(|value| value == "77ms"), "{first:?}");
+        options.iter().zip(forms).for_each(|(options, form)| assert_eq!(options.as_ref(), Ok(first), "{form}"));
+    };
+    let dotted = "raft.timing.heartbeat = \"77ms\"\nraft.pre_vote.enabled = true\n";
+    let keys = "[raft]\ntiming.heartbeat = \"77ms\"\npre_vote.enabled = true\n";
+    let tables = "[raft.timing]\nheartbeat = \"77ms\"\n[raft.pre_vote]\nenabled = true\n";
+    let braces = "[raft]\ntiming = { heartbeat = \"77ms\" }\npre_vote = { enabled = true }\n";
+    same(HEAD, &[dotted, keys, tables, braces]);
+    let keys = "[session]\nreplication = \"raft\"\nraft.timing.heartbeat = \"77ms\"\n";
+    let tables = "[session]\nreplication = \"raft\"\n[session.raft.timing]\nheartbeat = \"77ms\"\n";
+    same(SESSIONS, &[keys, tables]);
+}
+
+#[test]
+fn a_group_is_set_at_a_server_in_a_variant_and_in_a_twin() {
+    let load = |text: &str, picks: &Picks| {
+        let all = load_all("a.toml", format!("{HEAD}{text}").as_bytes(), picks, &systems());
+        all.expect("it is a scenario").swap_remove(0)
+    };
+    let all = |scenario: &Scenario| resolve::<Raft>(scenario, Seed(1)).expect("the options stand together");
+    for own in ["[raft.servers.s3]\ntiming.heartbeat = \"7ms\"\n", "[raft.servers.s3.timing]\nheartbeat = \"7ms\"\n"] {
+        let resolved = all(&load(own, &Picks::default()));
+        assert_eq!(resolved.own, [("s3.timing.heartbeat".to_owned(), "7ms".to_owned())]);
+    }
+    for variant in ["raft.timing.heartbeat = \"7ms\"\n", "[variant.raft.timing]\nheartbeat = \"7ms\"\n"] {
+        let text = format!(
+            "[raft.timing]\nheartbeat = \"9ms\"\nstartup_backoff = \"3ms\"\n[[variant]]\nname = \"a\"\n{variant}"
+        );
+        let facts = all(&load(&text, &Picks::default())).facts;
+        let found = ["timing.heartbeat", "timing.startup_backoff"].map(|path| facts.get(path));
+        assert_eq!(found, [Some("7ms"), Some("3ms")], "the other keys of the group stay");
+    }
+    let set = vec!["raft.timing.heartbeat=7ms".parse().expect("a key and a value")];
+    let facts = all(&load("[raft]\ntiming.heartbeat = \"9ms\"\n", &Picks { variant: None, set })).facts;
+    assert_eq!(facts.get("timing.heartbeat"), Some("7ms"));
+    for twin in ["{ timing.heartbeat = \"7ms\" }", "{ timing = { heartbeat = \"7ms\" } }"] {
+        let scenario = load(&format!("[expect]\nviolates = \"election_safety\"\ntwin = {twin}\n"), &Picks::default());
+        let twin = scenario.twin().expect("it has a twin");
+        assert_eq!(all(&twin).facts.get("timing.heartbeat"), Some("7ms"));
+    }
+}
+
+/// Goal: wherever an option can be named, its old name leads to the new one. Method: each old name, in each place.
+#[test]
+fn an_old_name_of_an_option_is_refused_with_the_new_one() {
+    let told = |text: &str, set: Option<&str>| {
+        let set = set.map(|one| one.parse().expect("a key and a value")).into_iter().collect();
+        let read = load_all("a.toml", text.as_bytes(), &Picks { variant: None, set }, &systems());
+        read.expect_err("it has an old name").to_string()
+    };
+    let [_, line] = [HEAD, SESSIONS].map(|head| head.lines().count() + 2);
+    for (old, new) in RaftOptions::RENAMED {
+        let now = |key: &str| format!("{key}: `{old}` is now `{new}`");
+        let of_raft = |text: &str| told(&format!("{HEAD}{text}\n"), None);
+        let places = [
+            (of_raft(&format!("[raft]\n{old} = 1")), format!("a.toml:6:1: {}", now(&format!("raft.{old}")))),
+            (
+                of_raft(&format!("[raft]\n{old} = {{ choose = [1, 2] }}")),
+                format!("a.toml:6:1: {}", now(&format!("raft.{old}"))),
+            ),
+            (of_raft(&format!("[raft.servers.s3]\n{old} = 1")), now(&format!("raft.servers.s3.{old}"))),
+            (of_raft(&format!("[raft.c1]\n{old} = 1")), now(&format!("raft.c1.{old}"))),
+            (of_raft(&format!("[[variant]]\nname = \"a\"\nraft.{old} = 1")), now(&format!("raft.{old}"))),
+            (
+                of_raft(&format!("[expect]\nviolates = \"election_safety\"\ntwin = {{ {old} = 1 }}")),
+                format!("a.toml:7:10: {}", now(&format!("expect.twin.{old}"))),
+            ),
+            (
+                of_raft(&format!("[expect]\noutcome = {{ is = \"passed\", where = \"{old} = 1\" }}")),
+                format!("a.toml:6:36: {}", now("expect.outcome.where")),
+            ),
+            (told(HEAD, Some(&format!("raft.{old}=1"))), now(&format!("raft.{old}"))),
+            (
+                told(&format!("{SESSIONS}[session.raft]\n{old} = 1\n"), None),
+                format!("a.toml:{line}:1: {}", now(&format!("session.raft.{old}"))),
+            ),
+        ];
+        for (told, expected) in places {
+            assert!(told.contains(&expected), "{told}\n{expected}");
+        }
+    }
+    let text = format!("{HEAD}[expect]\noutcome = {{ is = \"passed\", where = \"raft.servers.s3.priority = 1\" }}\n");
+    assert!(told(&text, None).contains("`raft.servers.s3.priority` is now `raft.servers.s3.priority.value`"));
+}
+
+/// A new name moves no draw: what a range comes to is keyed by the first name, at all nodes, at one, and inside.
+#[test]
+fn what_is_drawn_for_an_option_is_keyed_by_its_first_name() {
+    let (low, high) = (Duration::from_millis(1), Duration::from_millis(40));
+    let drawn = |seed: Seed, key: &str| seed.stream("option", fnv1a(key)).duration(low, high).to_string();
+    for seed in (0..20).map(Seed) {
+        let range = "timing.heartbeat = \"1ms..40ms\"\n";
+        let options = options_of(&format!("{HEAD}[raft]\n{range}"), seed).expect("it is a scenario");
+        assert_eq!(options["timing.heartbeat"], drawn(seed, "raft.heartbeat"));
+        let text = format!("{SESSIONS}[session]\nreplication = \"raft\"\n[session.raft]\n{range}");
+        let options = options_of(&text, seed).expect("it is a scenario");
+        assert_eq!(options["raft.timing.heartbeat"], drawn(seed, "session.raft.heartbeat"));
+        let text = format!("{HEAD}[raft.servers.s2]\n{range}");
+        let scenario = load("a.toml", text.as_bytes(), &systems()).expect("it is a scenario");
+        let own = resolve::<Raft>(&scenario, seed).expect("it stands").chosen;
+        assert_eq!(own[0].key, "raft.servers.s2.timing.heartbeat", "it is shown by the name that it has");
+        assert_eq!(own[0].value, drawn(seed, "raft.servers.s2.heartbeat"));
+    }
 }
 
 /// Two workloads have options of one name: it is told once.

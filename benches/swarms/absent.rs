@@ -114,7 +114,7 @@ pub(crate) const RAFT: &[Absent] = &[
             "record: snapshot",
             "snapshot *",
         ],
-        why: "a run has fewer entries than the preset's snapshot_distance, or that is 0",
+        why: "a run has fewer entries than the preset's snapshot.distance, or that is 0",
     },
     Absent {
         swarms: &["etcd", "hashicorp", "kv_etcd", "kv_hashicorp", "kv_nuraft", "kv_paper", "nuraft", "paper"],
@@ -218,14 +218,14 @@ pub(crate) const RAFT: &[Absent] = &[
     Absent {
         swarms: &[],
         what: &["quorum adjusted", "quorum restored"],
-        why: "auto_adjust_quorum is off: it gives up `election_safety`, as `two_servers_adjusted.toml` shows",
+        why: "quorum.auto_adjust is off: it gives up `election_safety`, as `two_servers_adjusted.toml` shows",
     },
     Absent { swarms: &[], what: &["rival leader"], why: "two leaders in one term would break `election_safety`" },
     Absent {
         swarms: &[],
         what: &["election skipped: lagging state machine"],
-        why: "lagging_grace is 0: each term begins another grace, so no bound on the wait for a leader is promised; \
-              `lagging_grace.toml` has it",
+        why: "timing.lagging_grace is 0: each term begins another grace, so no bound on the wait for a leader is \
+              promised; `lagging_grace.toml` has it",
     },
     Absent {
         swarms: &[],

@@ -120,6 +120,7 @@ fn system() -> SystemDescription {
         presets: vec![PresetDescription { name: "plain", doc: "" }],
         options: vec![pre_vote],
         groups: Vec::new(),
+        renamed: Vec::new(),
     }
 }
 

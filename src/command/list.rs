@@ -179,7 +179,7 @@ fn list(out: &mut dyn Write, topic: Topic, system: &SystemDescription) -> io::Re
     };
     match topic {
         Topic::Options => {
-            system.options.iter().try_for_each(|option| one_option(out, system, option))?;
+            options(out, system)?;
             drawn(out)
         }
         Topic::Presets => {
@@ -294,6 +294,20 @@ fn files(out: &mut dyn Write, system: &SystemDescription) -> io::Result<()> {
     let doc = |file: &FileInfo| format!("{} ({}, of {})", file.doc, number(file), kinds(file));
     let rows: Vec<(String, String)> = files.iter().map(|file| (name(file), doc(file))).collect();
     table(out, &rows.iter().map(|(name, doc)| (name, doc.as_str())).collect::<Vec<_>>())
+}
+
+/// The options, those of a group behind its table.
+fn options(out: &mut dyn Write, system: &SystemDescription) -> io::Result<()> {
+    let mut group = "";
+    for option in &system.options {
+        if option.group() != group {
+            group = option.group();
+            let doc = system.groups.iter().find(|one| one.path == group).map_or("", |one| one.doc);
+            writeln!(out, "  {}  {doc}", paint(NAME, &format!("[{}.{group}]", system.name)))?;
+        }
+        one_option(out, system, option)?;
+    }
+    Ok(())
 }
 
 /// An option with its values, and its value in each preset; presets that agree share a line.

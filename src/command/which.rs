@@ -9,7 +9,7 @@ use crate::scenario::{Assignment, Filter};
 /// Keys of scenarios with other values.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct SetArguments {
-    /// Another value for a key of the scenario, by its path in the file, such as raft.pre_vote=false or
+    /// Another value for a key of the scenario, by its path in the file, such as raft.pre_vote.enabled=false or
     /// cluster.servers=5; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(super) set: Vec<Assignment>,
@@ -18,7 +18,7 @@ pub(super) struct SetArguments {
 /// Which seeds are run.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct WhereArguments {
-    /// Only seeds whose resolved options are these, such as "pre_vote and preset = nuraft"; may be repeated
+    /// Only seeds whose resolved options are these, such as "pre_vote.enabled and preset = nuraft"; may be repeated
     #[arg(long = "where", value_name = "CONDITION")]
     conditions: Vec<String>,
 }

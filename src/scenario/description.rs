@@ -45,9 +45,20 @@ pub struct SystemDescription {
     pub options: Vec<OptionDescription>,
     /// The groups of options inside, by path, those around before those inside.
     pub groups: Vec<GroupDescription>,
+    /// Options that had another path in earlier versions.
+    pub renamed: Vec<RenamedOption>,
 }
 
-/// Options inside others: a table of its own, `[session.raft]`.
+/// An option that had another path in earlier versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenamedOption {
+    /// The path that it had: `pre_vote`.
+    pub old: String,
+    /// The path that it has: `pre_vote.enabled`.
+    pub new: String,
+}
+
+/// Options inside others: a table of its own, `[session.raft]`, or keys of one, `timing.heartbeat`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupDescription {
     /// Its path below the system's table: `raft`.
@@ -68,7 +79,7 @@ pub struct PresetDescription {
 /// One option, its type erased.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OptionDescription {
-    /// Its path below the system's table: `pre_vote`, `raft.pre_vote`.
+    /// Its path below the system's table: `bug`, `raft.pre_vote.enabled`.
     pub path: String,
     /// Meaning and unit.
     pub doc: &'static str,
@@ -88,6 +99,11 @@ pub enum OptionKind {
 }
 
 impl OptionDescription {
+    /// The path of the group that it belongs to; empty if it is the system's own.
+    pub fn group(&self) -> &str {
+        split(&self.path).0
+    }
+
     /// The key in its table.
     pub fn key(&self) -> &str {
         split(&self.path).1
@@ -130,6 +146,7 @@ impl SystemDescription {
                 .collect(),
             options: options_of::<S>(),
             groups: groups_of::<S>(),
+            renamed: renamed_of::<S>(),
         }
     }
 
@@ -153,12 +170,34 @@ impl SystemDescription {
             presets: Vec::new(),
             options: Vec::new(),
             groups: Vec::new(),
+            renamed: Vec::new(),
         }
     }
 
     /// The option with this path.
     pub fn option(&self, path: &str) -> Option<&OptionDescription> {
         self.options.iter().find(|option| option.path == path)
+    }
+
+    /// The path that the option with this old path has now.
+    pub fn renamed(&self, old: &str) -> Option<&str> {
+        self.renamed.iter().find(|one| one.old == old).map(|one| &*one.new)
+    }
+
+    /// The same within a longer path, such as `raft.servers.s3.priority`: the whole path as it is now.
+    pub(super) fn renamed_within(&self, path: &str) -> Option<String> {
+        if let Some(new) = self.renamed(path) {
+            return Some(new.to_owned());
+        }
+        let below = path.strip_prefix(self.name)?;
+        let ends = below.match_indices('.').map(|(dot, _)| &below[dot + 1..]);
+        let mut found = ends.filter_map(|old| Some((old, self.renamed(old)?)));
+        found.next().map(|(old, new)| format!("{}{new}", &path[..path.len() - old.len()]))
+    }
+
+    /// The path by which draws for the option with this path are keyed: the first that it had.
+    pub(super) fn first_path<'a>(&'a self, path: &'a str) -> &'a str {
+        self.renamed.iter().find(|one| one.new == path).map_or(path, |one| &one.old)
     }
 
     /// The options of a group, without those of the groups inside it; of the system itself where the path is empty.
@@ -172,7 +211,8 @@ impl SystemDescription {
     }
 }
 
-fn joined(group: &str, key: &str) -> String {
+/// The path of a key in the table of a group.
+pub(super) fn joined(group: &str, key: &str) -> String {
     if group.is_empty() { key.to_owned() } else { format!("{group}.{key}") }
 }
 
@@ -190,7 +230,7 @@ fn options_of<S: System>() -> Vec<OptionDescription> {
 }
 
 fn add_options<O: Options>(options: &mut Vec<OptionDescription>, group: &str, shape: &OptionShape, presets: &[O]) {
-    if !group.is_empty() {
+    if !shape.presets.is_empty() && !group.is_empty() {
         let presets = shape.presets.iter().map(|(name, doc)| (*name, doc.trim())).collect();
         options.push(OptionDescription {
             path: joined(group, PRESET),
@@ -222,4 +262,9 @@ fn add_groups(groups: &mut Vec<GroupDescription>, around: &str, shape: &OptionSh
         groups.push(GroupDescription { path: path.clone(), doc: group.doc.trim() });
         add_groups(groups, &path, &(group.shape)());
     }
+}
+
+fn renamed_of<S: System>() -> Vec<RenamedOption> {
+    let renamed = OptionShape::of::<S::Options>().renamed().into_iter();
+    renamed.map(|(old, new)| RenamedOption { old, new }).collect()
 }

@@ -109,8 +109,8 @@ pub struct FilterTerm {
 }
 
 impl Filter {
-    /// Reads a condition such as `pre_vote and preset = nuraft` in the words of a system, and by the keys that a
-    /// scenario draws: `network.latency = 5ms`.
+    /// Reads a condition such as `pre_vote.enabled and preset = nuraft` in the words of a system, and by the keys that
+    /// a scenario draws: `network.latency = 5ms`.
     ///
     /// # Errors
     /// What is wrong with it, with what would be right.

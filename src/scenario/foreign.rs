@@ -145,8 +145,8 @@ const ROWS: &[Row] = &[
     // Options and messages of Raft.
     (&["election_timeout", "election_tick", "election_timeout_ms"], &["election_timeout_min"], Beside(ELECTION)),
     (&["heartbeat_interval", "heartbeat_tick", "heartbeat_timeout", "heartbeat_period"], &["heartbeat"], Advice::None),
-    (&["prevote"], &["pre_vote"], Advice::None),
-    (&["snapshot_count", "snapshot_threshold", "snapshot_interval"], &["snapshot_distance"], Advice::None),
+    (&["prevote"], &["pre_vote", "pre_vote.enabled"], Advice::None),
+    (&["snapshot_count", "snapshot_threshold", "snapshot_interval"], &["distance"], Advice::None),
     (&["fsync", "no_fsync"], &["lying_sync", "sync"], Advice::None),
     (&["appendentries", "append_entries", "append_entries_request", "msgapp"], &["append"], Advice::None),
     (
@@ -180,7 +180,7 @@ const CLIENTS: &str = "how many clients there are is said by clients in [cluster
 const STAGES: &str = "the rate is one for the whole run; from and until bound it";
 const STOPS: &str =
     "a scenario stops after --max-fail failing runs, and a call after its first failing scenario with --fail-fast";
-const ELECTION: &str = "it is a range: election_timeout_min and election_timeout_max";
+const ELECTION: &str = "it is a range: timing.election_timeout_min and timing.election_timeout_max";
 
 /// Words that say what a fault does. In a fault no key says so: `kinds` there are those of messages.
 const ACTS: &[&str] = &["action", "mode", "kind", "type", "fault", "faults"];

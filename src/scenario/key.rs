@@ -214,26 +214,22 @@ impl<'t> Table<'t> {
 
     /// Every key that is not known is an error.
     pub(super) fn refuse_unknown(&self, reader: &mut Reader<'_>, known: &[&str]) {
-        self.refuse_unknown_beside(reader, known, |_, _| None);
+        self.refuse_unknown_as(reader, known, |_, _, _, unknown| unknown);
     }
 
-    /// The same, where `elsewhere` knows of some keys by which path they can be said.
-    pub(super) fn refuse_unknown_beside(
+    /// The same, where `problem` knows more of some keys than that they are unknown.
+    pub(super) fn refuse_unknown_as(
         &self,
         reader: &mut Reader<'_>,
         known: &[&str],
-        elsewhere: impl Fn(&Reader<'_>, &str) -> Option<String>,
+        problem: impl Fn(&Reader<'_>, &str, &DeValue<'_>, Problem) -> Problem,
     ) {
         for (key, value) in self.table {
             let name: &str = key.get_ref();
             if !known.contains(&name) {
-                let path = self.path_of(name);
-                let problem = Problem::unknown_key(name, value.get_ref(), known.iter().copied());
-                let problem = match elsewhere(reader, name) {
-                    Some(path) => problem.with_nearest(path),
-                    None => problem,
-                };
-                reader.report(&key.span(), &path, problem);
+                let unknown = Problem::unknown_key(name, value.get_ref(), known.iter().copied());
+                let problem = problem(reader, name, value.get_ref(), unknown);
+                reader.report(&key.span(), &self.path_of(name), problem);
             }
         }
     }

@@ -17,7 +17,7 @@ use super::{Diagnostics, Names, OrderCall, Scenario};
 pub struct Note {
     /// The line of the file.
     pub line: u32,
-    /// What stands there: `raft.read_lease`, `fault[2]`.
+    /// What stands there: `raft.reads.lease`, `fault[2]`.
     pub path: String,
     /// What may not be meant.
     pub message: String,

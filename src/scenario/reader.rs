@@ -81,6 +81,26 @@ impl Problem {
         Self { nearest: Some(word), ..self }
     }
 
+    /// With what is known there.
+    pub(super) fn with_known(self, other: &Self) -> Self {
+        Self { known: other.known.clone(), ..self }
+    }
+
+    /// Whether it is known what was probably meant.
+    pub(super) const fn has_nearest(&self) -> bool {
+        self.nearest.is_some()
+    }
+
+    /// Whether this is what was probably meant.
+    pub(super) fn proposes(&self, word: &str) -> bool {
+        self.nearest.as_deref() == Some(word)
+    }
+
+    /// A path that an option had in earlier versions.
+    pub(super) fn renamed(old: &str, new: &str) -> Self {
+        Self::new(format!("`{old}` is now `{new}`"))
+    }
+
     /// A word that is not in a list: `unknown role "leadr"`.
     pub(super) fn unknown<'k>(what: &str, word: &str, known: impl IntoIterator<Item = &'k str>) -> Self {
         let known: Vec<&str> = known.into_iter().collect();

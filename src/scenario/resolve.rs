@@ -52,7 +52,7 @@ type Order<S> = <<S as System>::Node as Node>::Order;
 /// Something that was drawn once for a run.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Chosen {
-    /// The path of its key: `raft.pre_vote`.
+    /// The path of its key: `raft.pre_vote.enabled`.
     pub key: String,
     /// What it came to, as text.
     pub value: String,
@@ -317,7 +317,7 @@ fn facts_of<S: System>(choices: &Choices, base: &S::Options, chosen: &[Chosen]) 
     Facts { options: facts, drawn }
 }
 
-/// The options of single nodes that differ from those of all others: `s1.heartbeat`.
+/// The options of single nodes that differ from those of all others: `s1.timing.heartbeat`.
 fn own_options<S: System>(scenario: &Scenario, options: &PerServer<S::Options>) -> Vec<(String, String)> {
     // Nearly every run ends here, and texts of all options are dear.
     if options.of.is_empty() {

@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 use splitbrain_kernel::id::NodeId;
+use toml::de::DeValue;
 
 use super::description::SystemDescription;
 use super::draw::Drawing;
@@ -53,6 +54,16 @@ pub(super) trait Fields: Sync {
     /// The key under which the tables of single nodes stand, if they stand in this table under one.
     fn nodes_key(&self) -> Option<&'static str> {
         None
+    }
+
+    /// What is said of a key that this table may not have, beside that it is unknown.
+    fn problem(&self, reader: &Reader<'_>, key: &str, value: &DeValue<'_>, unknown: Problem) -> Problem {
+        let _ = value;
+        let node = self.nodes_key().and_then(|nodes| Some((nodes, meant_node(reader.system.kinds, key)?)));
+        match node {
+            Some((nodes, node)) => unknown.with_nearest(format!("{nodes}.{node}")),
+            None => unknown,
+        }
     }
 
     /// Reads the table; its keys are known.
@@ -90,6 +101,10 @@ impl<F: Fields> Fields for &F {
         (**self).nodes_key()
     }
 
+    fn problem(&self, reader: &Reader<'_>, key: &str, value: &DeValue<'_>, unknown: Problem) -> Problem {
+        (**self).problem(reader, key, value, unknown)
+    }
+
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<F::Value> {
         (**self).read(reader, table)
     }
@@ -119,9 +134,8 @@ impl<F: Fields> Shape for SubTable<F> {
         let table = Table::any(reader, at, &self.noun())?;
         let known = self.0.known(reader, &table);
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        table.refuse_unknown_beside(reader, &known, |reader, word| {
-            let key = self.0.nodes_key()?;
-            meant_node(reader.system.kinds, word).map(|node| format!("{key}.{node}"))
+        table.refuse_unknown_as(reader, &known, |reader, key, value, unknown| {
+            self.0.problem(reader, key, value, unknown)
         });
         self.0.read(reader, &table)
     }
@@ -257,7 +271,7 @@ impl Pairs {
         self
     }
 
-    /// Adds a key of a table inside, by its path: `raft.pre_vote = true`.
+    /// Adds a key of a table inside, by its path: `timing.heartbeat = "50ms"`.
     pub(super) fn put_path(mut self, path: &str, value: String) -> Self {
         let keys: Vec<String> = path.split('.').map(bare_or_quoted).collect();
         self.0.push((keys.join("."), value));

@@ -44,7 +44,7 @@ impl SourceFile {
         }
     }
 
-    /// What a command line set, each as it takes it: `raft.pre_vote=false`.
+    /// What a command line set, each as it takes it: `raft.pre_vote.enabled=false`.
     pub fn set(&self) -> Vec<String> {
         let given = self.text.get(self.own..).unwrap_or_default().lines();
         given.filter_map(|line| Some(line.strip_prefix("set.")?.replacen(" = ", "=", 1))).collect()

@@ -12,8 +12,9 @@ fn test(name: &str, text: &str, arguments: &[&str]) -> Shown {
 
 /// All servers campaign at once, again and again.
 const SPLIT: &str = "format = 1\nsystem = \"raft\"\ncluster = { servers = 4 }\n\n[raft]\npreset = \"paper\"\n\
-     election_timeout_min = \"200ms\"\nelection_timeout_max = \"200ms\"\nround_timeout_min = \"200ms\"\n\
-     round_timeout_max = \"200ms\"\n\n[run]\nduration = \"60s\"\nseeds = 20\n";
+     timing.election_timeout_min = \"200ms\"\ntiming.election_timeout_max = \"200ms\"\n\
+     timing.round_timeout_min = \"200ms\"\ntiming.round_timeout_max = \"200ms\"\n\n\
+     [run]\nduration = \"60s\"\nseeds = 20\n";
 
 /// A voter that forgets its vote in a restart and is asked by both sides of a cut.
 const FORGOTTEN_VOTE: &str = "format = 1\nsystem = \"raft\"\ncluster = { servers = 3 }\n\n[raft]\npreset = \"paper\"\n\
@@ -49,8 +50,9 @@ fn a_liveness_failure_has_a_table_of_the_core() {
 /// The groups overlap, and voters listen to every candidate.
 #[test]
 fn leadership_that_keeps_changing_has_a_line_for_each_election() {
-    let text = "format = 1\nsystem = \"raft\"\ncluster = { servers = 5 }\n\n[raft]\npreset = \"etcd\"\nnoop = false\n\
-         bug = \"votes_despite_leader\"\n\n[[fault]]\nid = \"overlap\"\nwhen = \"leader elected\"\nafter = \"1s\"\n\
+    let text = "format = 1\nsystem = \"raft\"\ncluster = { servers = 5 }\n\n[raft]\npreset = \"etcd\"\n\
+         log.noop = false\nbug = \"votes_despite_leader\"\n\n\
+         [[fault]]\nid = \"overlap\"\nwhen = \"leader elected\"\nafter = \"1s\"\n\
          name = { p1 = \"leader\", p2 = \"follower\", p3 = \"follower\", p4 = \"follower\", p5 = \"follower\" }\n\
          partition = [[\"p1\", \"p2\", \"p3\"], [\"p2\", \"p3\", \"p5\"], [\"p4\", \"p5\"], [\"p1\", \"p4\"]]\n\
          for = \"60s\"\n\n[run]\nduration = \"60s\"\nseeds = 1\n";

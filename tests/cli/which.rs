@@ -24,7 +24,7 @@ fn a_key_that_is_set_takes_the_place_of_the_files() {
     assert_eq!(codes(&["--set", "ring.flaw=boast", "--set", "ring.flaw=none"]), 0);
     golden!("set_wrong", folder.run(&["test", "--set", "ring.flaww=none", "--set", "run.seeds=many"]));
     let shown = folder.run(&["test", "--set", "seeds"]);
-    assert!(shown.code == 2 && shown.stderr.contains("as in raft.pre_vote=false"), "{shown}");
+    assert!(shown.code == 2 && shown.stderr.contains("as in raft.pre_vote.enabled=false"), "{shown}");
 }
 
 /// The folder of a run says what was set, so that the run is replayed without the flag.

@@ -72,7 +72,7 @@ pub struct OptionSpec {
     pub kind: ValueKind,
 }
 
-/// Options inside others: those of an inner system, under a key of their own.
+/// Options inside others, under a key of their own: a part of the options of a system, or those of an inner system.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionGroup {
     /// Its key in the scenario file: a table.
@@ -90,15 +90,43 @@ pub struct OptionShape {
     pub specs: &'static [OptionSpec],
     /// The options inside.
     pub groups: &'static [OptionGroup],
-    /// The names of its presets, each with what it stands for.
+    /// The names of its presets, each with what it stands for; none of what is only a part of other options.
     pub presets: Vec<(&'static str, &'static str)>,
+    /// See [`Options::RENAMED`].
+    pub renamed: &'static [(&'static str, &'static str)],
 }
 
 impl OptionShape {
     /// The shape of `O`.
     pub fn of<O: Options>() -> Self {
         let presets = O::presets().iter().map(|preset| (preset.name, preset.doc)).collect();
-        Self { specs: O::SPECS, groups: O::GROUPS, presets }
+        Self { specs: O::SPECS, groups: O::GROUPS, presets, renamed: O::RENAMED }
+    }
+
+    /// The shape of a part of other options: it has no presets.
+    pub fn of_part<P: OptionFields>() -> Self {
+        Self { specs: P::SPECS, groups: P::GROUPS, presets: Vec::new(), renamed: &[] }
+    }
+
+    /// Every option by its path, those inside after the own ones.
+    pub fn options(&self) -> Vec<(String, OptionSpec)> {
+        let own = self.specs.iter().map(|spec| (spec.name.to_owned(), *spec));
+        let inside = |group: &OptionGroup| {
+            let options = (group.shape)().options().into_iter();
+            options.map(|(path, spec)| (format!("{}.{path}", group.name), spec)).collect::<Vec<_>>()
+        };
+        own.chain(self.groups.iter().flat_map(inside)).collect()
+    }
+
+    /// The old paths of options beside those that they have now, those of the options inside too.
+    pub fn renamed(&self) -> Vec<(String, String)> {
+        let own = self.renamed.iter().map(|(old, new)| ((*old).to_owned(), (*new).to_owned()));
+        let inside = |group: &OptionGroup| {
+            let within = |path: String| format!("{}.{path}", group.name);
+            let renamed = (group.shape)().renamed().into_iter();
+            renamed.map(|(old, new)| (within(old), within(new))).collect::<Vec<_>>()
+        };
+        own.chain(self.groups.iter().flat_map(inside)).collect()
     }
 }
 
@@ -116,8 +144,8 @@ pub struct Preset<O> {
     pub make: fn() -> O,
 }
 
-/// Access to the fields of options by path: `lease`, `raft.pre_vote`. Made by [`options!`](crate::options!); a struct
-/// that takes what is provided here has nothing that a scenario could set.
+/// Access to the fields of options by path: `lease`, `raft.timing.heartbeat`. Made by [`options!`](crate::options!); a
+/// struct that takes what is provided here has nothing that a scenario could set.
 pub trait OptionFields: Sized {
     /// What can be set.
     const SPECS: &'static [OptionSpec] = &[];
@@ -169,6 +197,11 @@ pub struct Scene<'a> {
 
 /// The options of a system: a plain struct, made by [`options!`](crate::options!).
 pub trait Options: OptionFields + Clone + Debug + PartialEq + Serialize + Send + Sync + 'static {
+    /// The paths that options had in earlier versions, each with the one that it has now. An old path is refused by an
+    /// error that names the new one. What is drawn for an option is keyed by the first old path that leads to it, so
+    /// that a new name moves no draw.
+    const RENAMED: &'static [(&'static str, &'static str)] = &[];
+
     /// The named sets; the first is the one that is taken by default.
     fn presets() -> &'static [Preset<Self>];
 
@@ -392,8 +425,9 @@ macro_rules! names {
     };
 }
 
-/// A struct of options, described once. After `=>` stands the [`ValueKind`] of the field, or `nested` where the field
-/// is a struct of options itself: those of an inner system.
+/// A struct of options, described once. After `=>` stands the [`ValueKind`] of the field. If the field is a struct of
+/// options itself, there stands `nested` for those of an inner system, which have presets and are checked by
+/// themselves, and `part` for some of the same system, which share a key.
 ///
 /// ```
 /// use splitbrain_kernel::options::{OptionFields as _, Options, Preset, Value, ValueKind};
@@ -421,16 +455,27 @@ macro_rules! names {
 ///     }
 /// }
 /// splitbrain_kernel::options! {
+///     /// What a service bounds.
+///     pub struct LimitOptions {
+///         /// The most clients.
+///         pub clients: u64 => ValueKind::Integer { min: 1, max: 64 },
+///     }
+/// }
+/// splitbrain_kernel::options! {
 ///     /// Options of a service that stands on leases.
 ///     pub struct ServiceOptions {
 ///         /// The leases: `[service.lease]`.
 ///         pub lease: LeaseOptions => nested,
+///         /// What is bounded: `limits.clients = 5` in `[service]`.
+///         pub limits: LimitOptions => part,
 ///     }
 /// }
 /// assert_eq!(LeaseOptions::SPECS[0].name, "time_to_live");
-/// let mut service = ServiceOptions { lease: LeaseOptions::preset("plain").expect("it is listed") };
+/// let lease = LeaseOptions::preset("plain").expect("it is listed");
+/// let mut service = ServiceOptions { lease, limits: LimitOptions { clients: 3 } };
 /// assert!(service.set("lease.renew", &Value::Bool(true)));
 /// assert_eq!(service.get("lease.renew"), Some(Value::Bool(true)));
+/// assert_eq!(service.get("limits.clients"), Some(Value::Integer(3)));
 /// ```
 #[macro_export]
 macro_rules! options {
@@ -439,14 +484,20 @@ macro_rules! options {
     };
 }
 
-/// Takes one field after the other, for [`options!`](crate::options!): all fields, those with a value, those that nest.
+/// Takes one field after the other, for [`options!`](crate::options!): all fields, those with a value, and those that
+/// are options themselves, with how.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! options_of {
     ($head:tt [$($all:tt)*] $specs:tt [$($groups:tt)*]
         $(#[doc = $doc:literal])+ pub $field:ident: $type:ty => nested $(, $($rest:tt)*)?) => {
         $crate::options_of!($head [$($all)* { [$($doc)+] $field $type }] $specs
-            [$($groups)* { [$($doc)+] $field $type }] $($($rest)*)?);
+            [$($groups)* { [$($doc)+] nested $field $type }] $($($rest)*)?);
+    };
+    ($head:tt [$($all:tt)*] $specs:tt [$($groups:tt)*]
+        $(#[doc = $doc:literal])+ pub $field:ident: $type:ty => part $(, $($rest:tt)*)?) => {
+        $crate::options_of!($head [$($all)* { [$($doc)+] $field $type }] $specs
+            [$($groups)* { [$($doc)+] part $field $type }] $($($rest)*)?);
     };
     ($head:tt [$($all:tt)*] [$($specs:tt)*] $groups:tt
         $(#[doc = $doc:literal])+ pub $field:ident: $type:ty => $kind:expr $(, $($rest:tt)*)?) => {
@@ -457,7 +508,7 @@ macro_rules! options_of {
         [$(#[$meta:meta])* $name:ident]
         [$({ [$($doc:literal)+] $field:ident $type:ty })*]
         [$({ [$($spec_doc:literal)+] $spec:ident $kind:expr })*]
-        [$({ [$($group_doc:literal)+] $group:ident $inner:ty })*]
+        [$({ [$($group_doc:literal)+] $form:ident $group:ident $inner:ty })*]
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq)]
@@ -481,7 +532,7 @@ macro_rules! options_of {
                 $crate::options::OptionGroup {
                     name: stringify!($group),
                     doc: concat!($($group_doc),+),
-                    shape: $crate::options::OptionShape::of::<$inner>,
+                    shape: $crate::options_of!(@shape $form $inner),
                 }
             ),*];
 
@@ -501,14 +552,14 @@ macro_rules! options_of {
                     return $crate::options::OptionType::from_value(value).map(|value| self.$spec = value).is_some();
                 })*
                 $(if let Some(rest) = $crate::options::below(path, stringify!($group)) {
-                    return $crate::options::set_below(&mut self.$group, rest, value);
+                    return $crate::options_of!(@set $form)(&mut self.$group, rest, value);
                 })*
                 let _ = (path, value);
                 false
             }
 
             fn validate_groups(&self, cluster: $crate::id::Cluster) -> Result<(), $crate::options::OptionsError> {
-                $($crate::options::Options::validate_all(&self.$group, cluster)
+                $($crate::options_of!(@validate $form)(&self.$group, cluster)
                     .map_err(|error| error.within(stringify!($group)))?;)*
                 let _ = cluster;
                 Ok(())
@@ -521,4 +572,11 @@ macro_rules! options_of {
                 <Self as $crate::options::OptionFields>::SPECS;
         }
     };
+
+    (@shape nested $inner:ty) => { $crate::options::OptionShape::of::<$inner> };
+    (@shape part $inner:ty) => { $crate::options::OptionShape::of_part::<$inner> };
+    (@set nested) => { $crate::options::set_below };
+    (@set part) => { $crate::options::OptionFields::set };
+    (@validate nested) => { $crate::options::Options::validate_all };
+    (@validate part) => { $crate::options::OptionFields::validate_groups };
 }

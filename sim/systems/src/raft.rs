@@ -103,15 +103,16 @@
 //! - NuRaft writes the new term and then the vote, with a crash possible in between; here one decision is one write.
 //! - NuRaft counts a vote that arrives when it is no longer a candidate, if the election is not over; here it does not.
 //! - The `nuraft` preset commits entries of older terms by counting, and keeps what a leader knew of its followers when
-//!   it led before, as NuRaft does. Both lose committed entries; `commit_counts` and `matched_at_election` mend them.
-//!   NuRaft forgets what it knew of a follower at each reconnection; here only what it kept from before its election.
+//!   it led before, as NuRaft does. Both lose committed entries; `log.commit_counts` and `log.matched_at_election` mend
+//!   them. NuRaft forgets what it knew of a follower at each reconnection; here only what it kept from before its
+//!   election.
 //! - NuRaft gives up at its limit of refused pre-votes because it does not find its leader's connection, which is read
 //!   from its source and not reproduced.
 //! - hashicorp/raft grants a pre-vote of its own term whatever it has voted there; here etcd's rule holds for both.
 //!   It sends heartbeats and entries by separate threads; here both are appends on one connection.
 //! - hashicorp and etcd give clients more answers than these: a follower forwards nothing here, it redirects.
-//! - hashicorp's VerifyLeader and NuRaft's reads of a leader's state machine are not modelled: `reads` is the same for
-//!   all presets, and only its default differs.
+//! - hashicorp's VerifyLeader and NuRaft's reads of a leader's state machine are not modelled: `reads.method` is the
+//!   same for all presets, and only its default differs.
 //! - A server that is no member of the configuration (a spare one) follows, and neither campaigns nor counts.
 //!   It knows the configuration of the scenario from its start, so a server that lost its disk takes itself for what it
 //!   was there until a leader brings it another one.

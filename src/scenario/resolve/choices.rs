@@ -30,10 +30,15 @@ pub(super) struct Choices {
     pub(super) chosen: Vec<Chosen>,
 }
 
-/// Makes one choice. The first argument is the path of its key.
+/// Makes one choice.
 pub(super) trait Decide {
-    /// Which end of a range, or which item of a list.
-    fn decide<T: Clone + DrawBetween>(&mut self, path: &str, drawn: &Drawn<T>) -> T;
+    /// Which end of a range, or which item of a list, of the key with this path.
+    fn decide<T: Clone + DrawBetween>(&mut self, path: &str, drawn: &Drawn<T>) -> T {
+        self.decide_by(path, path, drawn)
+    }
+
+    /// The same, where another path keys the draw.
+    fn decide_by<T: Clone + DrawBetween>(&mut self, path: &str, stream: &str, drawn: &Drawn<T>) -> T;
 }
 
 /// A value between two others.
@@ -74,8 +79,8 @@ struct BySeed {
 }
 
 impl Decide for BySeed {
-    fn decide<T: Clone + DrawBetween>(&mut self, path: &str, drawn: &Drawn<T>) -> T {
-        let mut rng = self.seed.stream(STREAM, fnv1a(path));
+    fn decide_by<T: Clone + DrawBetween>(&mut self, path: &str, stream: &str, drawn: &Drawn<T>) -> T {
+        let mut rng = self.seed.stream(STREAM, fnv1a(stream));
         let value = match drawn {
             Drawn::Constant(value) => return value.clone(),
             Drawn::Range { low, high } => T::between(&mut rng, low, high),
@@ -117,7 +122,11 @@ impl Choices {
 }
 
 fn settings(by: &mut impl Decide, path: &str, settings: &[OptionSetting]) -> Vec<(String, Value)> {
-    settings.iter().map(|one| (one.name.clone(), by.decide(&format!("{path}.{}", one.name), &one.value))).collect()
+    let decide = |one: &OptionSetting| {
+        let of_table = |key: &str| format!("{path}.{key}");
+        (one.name.clone(), by.decide_by(&of_table(&one.name), &of_table(&one.stream), &one.value))
+    };
+    settings.iter().map(decide).collect()
 }
 
 /// The clocks of every node.

@@ -122,7 +122,7 @@ struct ByNumber {
 }
 
 impl Decide for ByNumber {
-    fn decide<T: Clone + DrawBetween>(&mut self, path: &str, drawn: &Drawn<T>) -> T {
+    fn decide_by<T: Clone + DrawBetween>(&mut self, path: &str, _: &str, drawn: &Drawn<T>) -> T {
         let digit = self.rest % alternatives(drawn);
         self.rest /= alternatives(drawn);
         let value = match drawn {

@@ -35,12 +35,12 @@ pub(crate) fn figure_schema(system: &SystemDescription) -> Json {
 keys! {
     /// How the runs are judged. Beside these keys it has one for every figure of a run: events, the gauges of the
     /// system, what is measured in every run, and the count of everything that reach can name (spaces and hyphens as _;
-    /// a condition as it is, quoted). Each is { at_least = 1, at_most = 3, where = "pre_vote" }, or a list of such; at
-    /// least one bound is named. A run that has no such figure is not held to it. With percentile = 99 it is not each
-    /// run that is bounded, but the 99th percentile of the runs.
+    /// a condition as it is, quoted). Each is { at_least = 1, at_most = 3, where = "pre_vote.enabled" }, or a list of
+    /// such; at least one bound is named. A run that has no such figure is not held to it. With percentile = 99 it is
+    /// not each run that is bounded, but the 99th percentile of the runs.
     pub(crate) EXPECT = "expect" {
-        /// How every run ends: "passed", or for some runs { is = "stalled", where = "not pre_vote" }. passed where
-        /// neither this nor violates stands here.
+        /// How every run ends: "passed", or for some runs { is = "stalled", where = "not pre_vote.enabled" }. passed
+        /// where neither this nor violates stands here.
         OUTCOME = "outcome": OneOrMore<OutcomeShape> = OneOrMore(OutcomeShape), optional;
         /// One of these invariants is broken in at least one run of the campaign. Another violation fails.
         VIOLATES = "violates": OneOrMore<Word> = OneOrMore(INVARIANT), optional;
@@ -65,8 +65,8 @@ keys! {
             read: OutcomeName::from_name,
             show: |one| one.name(),
         }, required;
-        /// Only runs with these resolved options: "pre_vote", "not pre_vote", "preset = nuraft", "priority != 0";
-        /// several joined by " and ". All runs where absent.
+        /// Only runs with these resolved options: "pre_vote.enabled", "not pre_vote.enabled", "preset = nuraft",
+        /// "priority.value != 0"; several joined by " and ". All runs where absent.
         WHERE = "where": Where = Where, default "\"\"";
     }
 }
@@ -347,7 +347,7 @@ section! {
     }
 }
 
-/// `"passed"`, or `{ is = "stalled", where = "not pre_vote" }`.
+/// `"passed"`, or `{ is = "stalled", where = "not pre_vote.enabled" }`.
 #[derive(Debug)]
 struct OutcomeShape;
 
@@ -355,7 +355,7 @@ impl Shape for OutcomeShape {
     type Value = ExpectedOutcome;
 
     fn noun(&self) -> String {
-        "an outcome such as \"passed\" or { is = \"stalled\", where = \"not pre_vote\" }".to_owned()
+        "an outcome such as \"passed\" or { is = \"stalled\", where = \"not pre_vote.enabled\" }".to_owned()
     }
 
     fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<ExpectedOutcome> {

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 use splitbrain_kernel::id::{Cluster, Kind, KindId, NodeId};
 use splitbrain_kernel::options::{Value, ValueKind};
+use toml::de::DeValue;
 
-use crate::scenario::description::{OptionDescription, OptionKind, SystemDescription};
-use crate::scenario::draw::Drawing;
+use crate::scenario::description::{OptionDescription, OptionKind, SystemDescription, joined};
+use crate::scenario::draw::{CHOOSE, Drawing};
 use crate::scenario::key::{Section, Shape, Table, described};
 use crate::scenario::reader::{At, Problem, Reader};
 use crate::scenario::shape::Word;
@@ -21,6 +22,7 @@ use super::{EACH_KEY, Fields, Pairs};
 keys! {
     /// The options of the system, under its name. Beside these keys it has those that `splitbrain list` shows for the
     /// system; the options of a system inside stand in a table of their own, [session.raft], which takes a preset too.
+    /// What stands in a group has the path timing.heartbeat: a dotted key here, or a key of the table [raft.timing].
     /// A range or choice is drawn once a run.
     pub(crate) OPTIONS = "<system>" {
         /// The named set of options to start from; the system's first where absent. A choice is drawn once a run.
@@ -63,6 +65,10 @@ impl Fields for OptionFields {
         // Names of nodes: whether they are right is said where they are read.
         let nodes = table.entries().into_iter().map(|(name, ..)| name).filter(|name| is_node(reader.system, name));
         own.chain(nodes).collect()
+    }
+
+    fn problem(&self, reader: &Reader<'_>, key: &str, value: &DeValue<'_>, unknown: Problem) -> Problem {
+        problem(reader.system, "", key, value, unknown)
     }
 
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<OptionChoices> {
@@ -163,13 +169,21 @@ fn settings(reader: &mut Reader<'_>, table: &Table<'_>, group: &str) -> Option<V
     let mut whole = Some(());
     for option in system.options_of(group) {
         let Some(at) = table.at(option.key()) else { continue };
-        match shape(option).decode(reader, &at) {
-            Some(value) => settings.push(OptionSetting { name: option.path.clone(), value, span: at.span }),
-            None => whole = None,
-        }
+        let Some(value) = shape(option).decode(reader, &at) else {
+            whole = None;
+            continue;
+        };
+        let (name, stream) = (option.path.clone(), system.first_path(&option.path).to_owned());
+        settings.push(OptionSetting { name, stream, value, span: at.span });
     }
     for inner in system.groups_of(group) {
         let Some(at) = table.at(inner.key()) else { continue };
+        // An option that has become a group of options under the same name.
+        if let Some(renamed) = renamed(system, group, inner.key()).filter(|_| is_option(at.value)) {
+            reader.report(&table.key_span(inner.key()), &at.path, renamed);
+            whole = None;
+            continue;
+        }
         match group_settings(reader, &at, &inner.path) {
             Some(inner) => settings.extend(inner),
             None => whole = None,
@@ -182,8 +196,55 @@ fn settings(reader: &mut Reader<'_>, table: &Table<'_>, group: &str) -> Option<V
 fn group_settings(reader: &mut Reader<'_>, at: &At<'_>, group: &str) -> Option<Vec<OptionSetting>> {
     let table = Table::any(reader, at, "a table of options")?;
     let names = option_names(reader.system, group);
-    table.refuse_unknown(reader, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    table.refuse_unknown_as(reader, &names, |reader, key, value, unknown| {
+        problem(reader.system, group, key, value, unknown)
+    });
     settings(reader, &table, group)
+}
+
+/// Whether this is the value of an option, and no table of options.
+fn is_option(value: &DeValue<'_>) -> bool {
+    value.as_table().is_none_or(|table| table.contains_key(CHOOSE))
+}
+
+/// That the option which had this key in the table of a group has another.
+fn renamed(system: &SystemDescription, group: &str, key: &str) -> Option<Problem> {
+    let new = system.renamed(&joined(group, key))?;
+    let new = new.strip_prefix(group).map_or(new, |rest| rest.trim_start_matches('.'));
+    Some(Problem::renamed(key, new))
+}
+
+/// What is said of a key that the table of a group does not have: its new name, or where it may stand.
+fn problem(system: &SystemDescription, group: &str, key: &str, value: &DeValue<'_>, unknown: Problem) -> Problem {
+    if let Some(renamed) = renamed(system, group, key) {
+        return renamed;
+    }
+    if unknown.has_nearest() {
+        return unknown;
+    }
+    let names = option_names(system, group);
+    let inside: Vec<(&str, &str)> = options_inside(system, group).collect();
+    let known = names.iter().map(String::as_str).chain(inside.iter().map(|(key, _)| *key));
+    let meant = Problem::unknown_key(key, value, known);
+    let mut paths = inside.iter().filter(|(key, _)| meant.proposes(key)).map(|(_, path)| *path);
+    // What several groups have may be any of them.
+    match (paths.next(), paths.next()) {
+        (Some(path), None) if !names.iter().any(|name| meant.proposes(name)) => {
+            meant.with_nearest(path.to_owned()).with_known(&unknown)
+        }
+        _ => unknown,
+    }
+}
+
+/// The options of the groups inside a group: the key of each, and its path from the group on.
+fn options_inside<'s>(system: &'s SystemDescription, group: &'s str) -> impl Iterator<Item = (&'s str, &'s str)> {
+    let below = move |path: &'s str| match group {
+        "" => Some(path),
+        _ => path.strip_prefix(group)?.strip_prefix('.'),
+    };
+    let inside = system.options.iter().filter_map(move |option| Some((option.key(), below(&option.path)?)));
+    inside.filter(|(key, path)| path.contains('.') && *key != PRESET.name)
 }
 
 /// The pairs of the options that a table sets.

@@ -110,9 +110,9 @@ fn read_format(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<u64> {
 pub(crate) fn read(reader: &mut Reader<'_>, table: &Table<'_>, own_goal: Option<String>) -> Option<Scenario> {
     let system = reader.system;
     let names: Vec<&str> = TOP.names().chain([system.name]).collect();
-    table.refuse_unknown_beside(reader, &names, |reader, word| {
-        let node = meant_node(reader.system.kinds, word)?;
-        Some(header_of(reader.system.name, node.id(), &node.to_string()))
+    table.refuse_unknown_as(reader, &names, |reader, key, _, unknown| match meant_node(reader.system.kinds, key) {
+        Some(node) => unknown.with_nearest(header_of(reader.system.name, node.id(), &node.to_string())),
+        None => unknown,
     });
     let format = read_format(reader, table);
     let tags = table.get(reader, &TAGS);

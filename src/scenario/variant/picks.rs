@@ -18,7 +18,7 @@ pub struct Picks {
     pub set: Vec<Assignment>,
 }
 
-/// A key by its path, and its value: `raft.pre_vote=false`.
+/// A key by its path, and its value: `raft.pre_vote.enabled=false`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
     key: String,
@@ -38,7 +38,8 @@ impl FromStr for Assignment {
 
     /// Reads `key=value`. A value that is no TOML is a text: `network.latency=5ms`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let refuse = || format!("expected a key by its path and a value, as in raft.pre_vote=false, got {text:?}");
+        let refuse =
+            || format!("expected a key by its path and a value, as in raft.pre_vote.enabled=false, got {text:?}");
         let (key, value) = split(text).ok_or_else(refuse)?;
         let value = value.trim();
         if value.is_empty() || text.contains(char::is_control) || keys_of(key).is_none() {

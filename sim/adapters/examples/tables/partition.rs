@@ -93,7 +93,8 @@ pub(crate) fn table(seeds: u64) -> (String, bool) {
             for (pre_vote, check_quorum) in OPTIONS {
                 let own = format!("pre_vote = {pre_vote}\ncheck_quorum = {check_quorum}");
                 let window = if check_quorum { "1s" } else { "0s" };
-                let preset = format!("preset = \"etcd\"\npre_vote = {pre_vote}\ncheck_quorum = \"{window}\"");
+                let preset =
+                    format!("preset = \"etcd\"\npre_vote.enabled = {pre_vote}\ncheck_quorum.timeout = \"{window}\"");
                 let library = Seen::of(&scenario("raft-rs", &own, partition, leader), seeds);
                 let model = Seen::of(&scenario("raft", &preset, partition, leader), seeds);
                 let (one, other) = (library.judgement(), model.judgement());

@@ -69,7 +69,7 @@ impl<C: Payload> Client<C> {
         let is_proposal = matches!(what, Operation::Propose { .. });
         let operation = ctx.invoke(what.clone());
         self.running = Some(Running { operation, what, sent: 0 });
-        ctx.set_timer(RaftTimer::Proposal, self.options.proposal_timeout);
+        ctx.set_timer(RaftTimer::Proposal, self.options.clients.proposal_timeout);
         if is_proposal {
             self.propose(ctx);
         } else {
@@ -122,7 +122,7 @@ impl<C: Payload> Client<C> {
     /// The proposal did not come to this server. If it was sent to another before, or twice, it may be in a log.
     fn on_refusal(&mut self, ctx: &mut Context<RaftNode<C>>, from: NodeId) {
         let was_sent_once = self.running.as_ref().is_some_and(|running| running.sent == 1);
-        match self.options.on_refusal {
+        match self.options.clients.on_refusal {
             OnRefusal::Retry => self.on_redirect(ctx, from, None),
             OnRefusal::Fail if was_sent_once => self.finish(ctx, OperationResult::Failed),
             OnRefusal::Fail => self.finish(ctx, OperationResult::Unknown),
@@ -141,7 +141,7 @@ impl<C: Payload> Client<C> {
             }
             None => {
                 self.leader = self.after(from);
-                ctx.set_timer(RaftTimer::Retry, self.options.heartbeat);
+                ctx.set_timer(RaftTimer::Retry, self.options.timing.heartbeat);
             }
         }
     }

@@ -99,11 +99,11 @@ impl Configuration {
     /// The servers that take part from the start, with their learner flags and priorities.
     pub fn new(setup: &Setup<RaftOptions>) -> Self {
         let options = &setup.options;
-        let is_learner = |server: &NodeId| options.get(*server).learner;
+        let is_learner = |server: &NodeId| options.get(*server).membership.learner;
         let (learners, voters) = setup.cluster.of(setup.members).partition::<Vec<_>, _>(is_learner);
         let members =
             Members { learners: learners.into_iter().collect(), ..Members::of_voters(voters.into_iter().collect()) };
-        let priorities = setup.cluster.all_of(setup.members).map(|server| options.get(server).priority);
+        let priorities = setup.cluster.all_of(setup.members).map(|server| options.get(server).priority.value);
         Self::of(members, priorities.collect())
     }
 

@@ -48,7 +48,7 @@ impl<C: Payload> Shared<C> {
         if self.hard.catching_up {
             return;
         }
-        match (self.options.election_timer, self.options.timeout_drawn) {
+        match (self.options.timing.election_timer, self.options.timing.timeout_drawn) {
             (ElectionTimer::Polled, _) => self.clock.started_at = ctx.now(),
             (ElectionTimer::Restarted, TimeoutDrawn::EachTerm) => self.arm(ctx),
             (ElectionTimer::Restarted, TimeoutDrawn::EachReset) => {
@@ -71,19 +71,19 @@ impl<C: Payload> Shared<C> {
     fn draw_timeout(&self, ctx: &mut RaftContext<C>, wait: Wait) -> Duration {
         let o = &self.options;
         match wait {
-            Wait::Round => ctx.rng().duration(o.round_timeout_min, o.round_timeout_max),
-            Wait::Leader => ctx.rng().duration(o.election_timeout_min, o.election_timeout_max),
+            Wait::Round => ctx.rng().duration(o.timing.round_timeout_min, o.timing.round_timeout_max),
+            Wait::Leader => ctx.rng().duration(o.timing.election_timeout_min, o.timing.election_timeout_max),
         }
     }
 
     fn polled_contact_is_fresh(&self, now: Instant) -> bool {
-        self.options.election_timer == ElectionTimer::Polled
-            && now.since(self.clock.started_at) < self.options.election_timeout_min
+        self.options.timing.election_timer == ElectionTimer::Polled
+            && now.since(self.clock.started_at) < self.options.timing.election_timeout_min
     }
 
     /// Begins to leave: the server goes silent after so many election timeouts.
     pub(super) fn begin_to_leave(&mut self) {
-        self.isolation.steps_to_down = self.options.leave_timeouts;
+        self.isolation.steps_to_down = self.options.membership.leave_timeouts;
     }
 
     /// Whoever still gets requests is not gone yet.
@@ -153,7 +153,7 @@ impl<C: Payload> Server<C> {
     /// A round of pre-votes, or an election where none is wanted.
     pub(super) fn begin_round(&mut self, ctx: &mut RaftContext<C>) {
         let won = matches!(&self.role, Role::PreCandidate(candidate) if candidate.won);
-        if self.shared.options.pre_vote && !won && self.election_quorum() > 1 {
+        if self.shared.options.pre_vote.enabled && !won && self.election_quorum() > 1 {
             self.begin_pre_vote(ctx);
         } else {
             self.campaign(ctx);
@@ -232,7 +232,7 @@ impl<C: Payload> Server<C> {
 
     /// A quorum has refused.
     pub(super) fn lose_round(&mut self, ctx: &mut RaftContext<C>) {
-        match self.shared.options.lost_round {
+        match self.shared.options.votes.lost_round {
             LostRound::StepBack => self.into_follower(ctx, None),
             LostRound::Wait => {}
         }
@@ -277,7 +277,7 @@ impl Candidate {
 impl<C: Payload> Shared<C> {
     /// NuRaft `grace_period_of_lagging_state_machine_`: once a term, so long.
     fn lags_within_grace(&mut self, now: Instant) -> bool {
-        let grace = self.options.lagging_grace;
+        let grace = self.options.timing.lagging_grace;
         if grace.is_zero() || self.applied >= self.lagging.target {
             return false;
         }
@@ -294,7 +294,7 @@ impl<C: Payload> Server<C> {
     /// A candidate asks for a vote.
     pub(super) fn on_vote(&mut self, ctx: &mut RaftContext<C>, source: Source, request: VoteRequest) {
         self.shared.postpone_leaving();
-        let sticks = self.believes_in_leader(self.shared.options.vote_stickiness, source.node, ctx.now());
+        let sticks = self.believes_in_leader(self.shared.options.votes.stickiness, source.node, ctx.now());
         if sticks || self.shared.is_bound_by_promise(ctx.now()) {
             return self.shared.refuse_for_leader(ctx, source, request.term);
         }
@@ -342,7 +342,7 @@ impl<C: Payload> Server<C> {
             shared.hard_dirty = true;
         }
         ctx.observe(RaftObservation::VoteGranted { term, candidate: source.node });
-        if shared.options.timer_reset_on_granted_vote {
+        if shared.options.timing.timer_reset_on_granted_vote {
             shared.restart_election_timer(ctx, wait);
         }
         let reply = RaftMessage::VoteReply { term, granted: true };
@@ -359,7 +359,7 @@ impl<C: Payload> Server<C> {
             self.shared.restart_election_timer(ctx, self.role.wait());
         }
         let shared = &mut self.shared;
-        if reason == Refusal::StaleTerm && !shared.options.answers(shared.options.stale_vote_reply) {
+        if reason == Refusal::StaleTerm && !shared.options.answers(shared.options.votes.stale_reply) {
             return;
         }
         let reply = RaftMessage::VoteReply { term: shared.term(), granted: false };
@@ -372,12 +372,14 @@ impl<C: Payload> Server<C> {
         if self.shared.has_bug(Bug::VotesDespiteLeader) {
             return false;
         }
-        let least = options.election_timeout_min;
+        let least = options.timing.election_timeout_min;
         let elapsed = now.since(clock.started_at);
         match rule {
             Stickiness::Never => false,
             Stickiness::Lease => {
-                !options.check_quorum.is_zero() && self.leader().is_some() && (self.is_leader() || elapsed < least)
+                !options.check_quorum.timeout.is_zero()
+                    && self.leader().is_some()
+                    && (self.is_leader() || elapsed < least)
             }
             Stickiness::Contact => self.is_leader() || clock.contact_at.is_some_and(|at| now.since(at) < least),
             Stickiness::Heartbeat => clock.heartbeat_seen && (self.is_leader() || elapsed <= least),
@@ -392,7 +394,7 @@ impl<C: Payload> Shared<C> {
         if request.term < self.term() {
             return Some(Refusal::StaleTerm);
         }
-        if self.options.votes_for == VotesFor::Members && !self.is_member(candidate) {
+        if self.options.votes.candidates == VotesFor::Members && !self.is_member(candidate) {
             return Some(Refusal::NotMember);
         }
         if self.hard.voted_for.is_some_and(|voted| voted != candidate) {
@@ -408,7 +410,7 @@ impl<C: Payload> Shared<C> {
     fn refuse_for_leader(&mut self, ctx: &mut RaftContext<C>, source: Source, term: Term) {
         let reason = Refusal::LeaderAlive;
         ctx.observe(RaftObservation::VoteDenied { term, candidate: source.node, reason });
-        if self.options.answers(self.options.sticky_reply) {
+        if self.options.answers(self.options.votes.leader_alive_reply) {
             let reply = RaftMessage::VoteReply { term: self.term(), granted: false };
             self.send(ctx, source, reply);
         }

@@ -44,7 +44,7 @@ impl<C: Payload> Shared<C> {
     /// Whether enough has been applied since the last snapshot.
     #[inline]
     pub(super) fn is_snapshot_due(&self) -> bool {
-        let distance = self.options.snapshot_distance;
+        let distance = self.options.snapshot.distance;
         distance > 0 && self.applied.0 >= self.snapshot_index().0.saturating_add(distance)
     }
 
@@ -109,7 +109,7 @@ impl<C: Payload> Shared<C> {
             self.install(ctx, &snapshot, leader);
         } else {
             self.commit_covered(ctx, last.index, leader);
-            let base = Index(last.index.0.saturating_sub(self.options.snapshot_trailing));
+            let base = Index(last.index.0.saturating_sub(self.options.snapshot.trailing));
             self.compact(ctx, base);
         }
         assert!(self.commit >= last.index, "what a snapshot covers is committed");
@@ -178,7 +178,7 @@ impl<C: Payload> Shared<C> {
 impl Leader {
     /// Sends a follower the part that it wants next of a snapshot: its log lacks what this one no longer has.
     pub(super) fn send_part<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>, peer: NodeId) {
-        let (term, bytes_max) = (shared.term(), shared.options.snapshot_part_bytes);
+        let (term, bytes_max) = (shared.term(), shared.options.snapshot.part_bytes);
         let Some(snapshot) = shared.snapshots.for_follower(peer) else {
             unreachable!("a log has a base behind a snapshot only");
         };

@@ -8,12 +8,12 @@
 //! say is not evaluated there, and counted as such.
 //!
 //! Each knows from the [`Frame`] where it is promised: without `check_quorum` no leader has to give up, without
-//! pre-vote and check-quorum a partial partition may starve a cluster, and with `commit_counts = "any_term"` a leader
-//! may commit by an entry of an earlier term. What that loses is another matter: the safety properties are promised
-//! always. Options that give them up (election quorums that do not meet, votes in a counter where replies come twice)
-//! break them, and a scenario with such options expects that. So does `auto_adjust_quorum`: each of two servers that do
-//! not hear one another elects itself and commits alone, which gives up `election_safety`, `state_machine_safety`,
-//! `leader_completeness` and all that clients are told.
+//! pre-vote and check-quorum a partial partition may starve a cluster, and with `log.commit_counts = "any_term"` a
+//! leader may commit by an entry of an earlier term. What that loses is another matter: the safety properties are
+//! promised always. Options that give them up (election quorums that do not meet, votes in a counter where replies come
+//! twice) break them, and a scenario with such options expects that. So does `quorum.auto_adjust`: each of two servers
+//! that do not hear one another elects itself and commits alone, which gives up `election_safety`,
+//! `state_machine_safety`, `leader_completeness` and all that clients are told.
 //!
 //! Which servers vote at a moment is worked out from the entries of the server's log, and not asked of the server
 //! (`configurations`). While the membership changes no leader is promised within a bound; once every voter that is up

@@ -19,7 +19,7 @@
 //!
 //! # Reads
 //!
-//! A `get` needs no session, as it may be carried out twice. How it is served is the option `reads`.
+//! A `get` needs no session, as it may be carried out twice. How it is served is the option `reads.method`.
 //!
 //! | file | subject |
 //! | --- | --- |

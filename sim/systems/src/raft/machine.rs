@@ -17,7 +17,7 @@
 //! - **To compact the log**, [`RaftNode::take_snapshot_with`] whenever [`Server::wants_snapshot`]: the state is handed
 //!   over as commands that make it anew. A machine that is behind the log finds them in [`Server::state_after`], after
 //!   a restart and when a leader has sent a snapshot.
-//! - **To act as the only leader**, [`Server::leads_alone`], with `reads = "lease"` and a round of
+//! - **To act as the only leader**, [`Server::leads_alone`], with `reads.method = "lease"` and a round of
 //!   [`RaftNode::renew_lease`] now and then: while it is true no other server leads.
 //! - **To read**, look into the machine. Any server may be behind, and a leader may have been replaced without knowing
 //!   it yet: a read that must see every earlier write goes through the log as a command.
@@ -118,7 +118,7 @@ impl<C: Payload> Server<C> {
     /// no other before its lease is over. `now` is the time of its monotonic clock.
     #[inline]
     pub fn leads_alone(&self, now: Instant) -> bool {
-        self.options().reads == Reads::Lease
+        self.options().reads.method == Reads::Lease
             && self.shared.has_committed_in_term()
             && self.as_leader().is_some_and(|leader| leader.holds_lease_at(&self.shared, now))
     }

@@ -115,7 +115,7 @@ impl Leader {
         ctx: &RaftContext<C>,
         learner: NodeId,
     ) -> Result<(), ChangeRefusal> {
-        let (gap, patience) = (shared.options.promotion_gap, shared.options.election_timeout_max);
+        let (gap, patience) = (shared.options.membership.promotion_gap, shared.options.timing.election_timeout_max);
         let lacks_little = |progress: &Progress| progress.matched.0.saturating_add(gap) >= shared.log.last_index().0;
         let is_heard = |progress: &Progress| ctx.now().since(progress.contact_at) <= patience;
         let follows = |progress: &Progress| progress.state == ProgressState::Replicate;
@@ -178,7 +178,7 @@ impl Leader {
     }
 
     fn leave_joint<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>) -> Tenure {
-        let is_automatic = shared.options.joint_leave == JointLeave::Automatic;
+        let is_automatic = shared.options.membership.joint_leave == JointLeave::Automatic;
         if is_automatic && self.may_change(shared).is_ok() {
             // Only a joint configuration is left here, so there is nothing else to refuse.
             self.change_members(shared, ctx, Change::LeaveJoint).unwrap_or(LEADS_ON)
@@ -360,7 +360,7 @@ impl<C: Payload> Shared<C> {
 
     fn members_in_force(&self, leader: Option<&Leader>) -> (Index, Members) {
         let waits = leader.is_some() && self.has_bug(Bug::LeaderConfiguresAtCommit);
-        match self.options.configuration_at {
+        match self.options.membership.configuration_at {
             ConfigurationAt::Append if !waits => self.memberships.last(),
             ConfigurationAt::Append | ConfigurationAt::Commit => self.memberships.committed(self.commit),
         }

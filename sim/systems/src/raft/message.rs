@@ -57,9 +57,9 @@ impl<C> Payload for C where
 #[repr(align(16))]
 pub enum RaftMessage<C = u64> {
     /// Asks whether an election could be won, and changes nothing at the voter (thesis §9.6). Its term is the one that
-    /// the candidate would start, or with `pre_vote_term = "current"` the one that it is in.
+    /// the candidate would start, or with `pre_vote.term = "current"` the one that it is in.
     PreVote(VoteRequest),
-    /// Answers a pre-vote. With `pre_vote_term = "next"` the term is the proposed one where granted, otherwise the
+    /// Answers a pre-vote. With `pre_vote.term = "next"` the term is the proposed one where granted, otherwise the
     /// voter's own (etcd); with `"current"` it echoes the request's (NuRaft).
     PreVoteReply {
         /// See above.
@@ -319,7 +319,7 @@ pub enum Order {
     StepDown,
     /// Its election timer fires now.
     Campaign,
-    /// It is asked to leave: it goes silent after `leave_timeouts` more election timeouts.
+    /// It is asked to leave: it goes silent after `membership.leave_timeouts` more election timeouts.
     Leave,
     /// It appends so many empty entries at once, if it leads, as a burst of proposals would.
     Append(u64),

@@ -341,7 +341,7 @@ impl<C: Payload> Server<C> {
     fn start(&mut self, ctx: &mut RaftContext<C>, recovery: Recovery<C>) {
         self.shared.recover(ctx, recovery);
         if self.shared.hard.timer_allowed {
-            let backoff = self.shared.options.startup_backoff;
+            let backoff = self.shared.options.timing.startup_backoff;
             self.shared.start_election_timer_after(ctx, Wait::Leader, backoff);
         }
         self.shared.flush(ctx);
@@ -384,7 +384,7 @@ impl<C: Payload> Shared<C> {
             self.restore(ctx, snapshot);
         }
         self.recover_members(ctx);
-        if self.options.skip_first_timeout {
+        if self.options.timing.skip_first_timeout {
             self.hard.timer_allowed = false;
             self.hard_dirty = true;
         }

@@ -126,7 +126,7 @@ pub enum RaftObservation<C = u64> {
         /// The term that it led.
         term: Term,
     },
-    /// As a leader, its last contact with a quorum is older than `check_quorum` (NuRaft, hashicorp).
+    /// As a leader, its last contact with a quorum is older than `check_quorum.timeout` (NuRaft, hashicorp).
     LeadershipExpired {
         /// The term that it led.
         term: Term,

@@ -28,7 +28,7 @@ impl<C: Payload> Server<C> {
             // There was no round of pre-votes just before this one.
             Role::Follower(_) | Role::Candidate(_) | Role::Leader(_) => {}
         }
-        if shared.options.reconnect_on_pre_vote && shared.clock.heartbeat_seen {
+        if shared.options.transport.reconnect_on_pre_vote && shared.clock.heartbeat_seen {
             shared.reconnect(ctx, shared.other_electors());
         }
         if !shared.may_campaign(ctx.now()) {
@@ -74,8 +74,8 @@ impl PreCandidate {
         let is_silent = answers < shared.election_quorum();
         shared.isolation.silent_rounds = if is_silent { shared.isolation.silent_rounds + 1 } else { 0 };
         let two = shared.configuration.electors().len() == 2;
-        let is_alone = shared.isolation.silent_rounds > shared.options.auto_adjust_rounds;
-        if shared.options.auto_adjust_quorum && two && is_alone {
+        let is_alone = shared.isolation.silent_rounds > shared.options.quorum.auto_adjust_rounds;
+        if shared.options.quorum.auto_adjust && two && is_alone {
             shared.adjust_quorum(ctx);
         }
     }
@@ -130,8 +130,8 @@ impl PreCandidate {
 impl<C: Payload> Shared<C> {
     /// The term that a pre-vote speaks of.
     pub(super) fn pre_vote_term(&self) -> Term {
-        match self.options.pre_vote_term {
-            PreVoteTerm::Next => self.term().after(self.options.term_step),
+        match self.options.pre_vote.term {
+            PreVoteTerm::Next => self.term().after(self.options.votes.term_step),
             PreVoteTerm::Current => self.term(),
         }
     }
@@ -142,7 +142,7 @@ impl<C: Payload> Shared<C> {
         let voters = self.configuration.electors().len();
         let cannot_win = busy + self.election_quorum() > voters;
         self.isolation.busy_rounds += u64::from(cannot_win);
-        let limit = self.options.busy_exit;
+        let limit = self.options.pre_vote.exit_after_busy_rounds;
         if limit > 0 && self.isolation.busy_rounds > limit {
             exit_starved(ctx, "too many pre-votes failed because connections were busy");
         }
@@ -155,7 +155,7 @@ impl<C: Payload> Shared<C> {
             ctx.observe(RaftObservation::PreVoteLost { term: self.term() });
         }
         self.isolation.rejections += 1;
-        let limit = self.options.starved_exit;
+        let limit = self.options.pre_vote.exit_after_rejections;
         if limit > 0 && self.isolation.rejections >= limit {
             exit_starved(ctx, "quorums refused too many pre-votes");
             return Round::Open;
@@ -176,7 +176,7 @@ impl<C: Payload> Server<C> {
     pub(super) fn on_pre_vote(&mut self, ctx: &mut RaftContext<C>, source: Source, request: VoteRequest) {
         let candidate = source.node;
         let refusal = self.pre_vote_refusal(source, request, ctx.now());
-        let term = match (self.shared.options.pre_vote_term, refusal) {
+        let term = match (self.shared.options.pre_vote.term, refusal) {
             (PreVoteTerm::Current, _) | (PreVoteTerm::Next, None) => request.term,
             (PreVoteTerm::Next, Some(_)) => self.term(),
         };
@@ -191,7 +191,7 @@ impl<C: Payload> Server<C> {
         };
         ctx.observe(RaftObservation::PreVoteRejected { term: request.term, candidate, reason });
         let shared = &mut self.shared;
-        let silent = reason == Refusal::LeaderAlive && !shared.options.answers(shared.options.sticky_reply);
+        let silent = reason == Refusal::LeaderAlive && !shared.options.answers(shared.options.votes.leader_alive_reply);
         if !silent {
             let removed = reason == Refusal::NotMember;
             let verdict = if removed { Verdict::Abandoned } else { Verdict::Denied };
@@ -202,14 +202,14 @@ impl<C: Payload> Server<C> {
     fn pre_vote_refusal(&self, source: Source, request: VoteRequest, now: Instant) -> Option<Refusal> {
         let (candidate, shared) = (source.node, &self.shared);
         let options = &shared.options;
-        if options.votes_for != VotesFor::Anyone && !shared.is_member(candidate) {
+        if options.votes.candidates != VotesFor::Anyone && !shared.is_member(candidate) {
             return Some(Refusal::NotMember);
         }
-        let sticky = self.believes_in_leader(options.pre_vote_stickiness, candidate, now);
+        let sticky = self.believes_in_leader(options.pre_vote.stickiness, candidate, now);
         if sticky && !shared.hard.catching_up {
             return Some(Refusal::LeaderAlive);
         }
-        if options.pre_vote_term == PreVoteTerm::Next {
+        if options.pre_vote.term == PreVoteTerm::Next {
             if request.term < self.term() {
                 return Some(Refusal::StaleTerm);
             }
@@ -218,7 +218,7 @@ impl<C: Payload> Server<C> {
             }
         }
         let behind = request.last < shared.log.last() && !shared.has_bug(Bug::NoUpToDateCheck);
-        (options.pre_vote_log_check && behind).then_some(Refusal::LogBehind)
+        (options.pre_vote.log_check && behind).then_some(Refusal::LogBehind)
     }
 
     /// etcd `canVote`, in the voter's own term.

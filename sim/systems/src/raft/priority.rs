@@ -38,7 +38,7 @@ impl<C: Payload> Shared<C> {
     /// No leader: the target falls.
     pub(super) fn decay_priority(&mut self, ctx: &mut RaftContext<C>) {
         let before = self.priority.target;
-        let target = decayed(before, self.options.priority_decay, self.configuration.priorities());
+        let target = decayed(before, self.options.priority.decay, self.configuration.priorities());
         if before > 1 {
             self.priority.changed_at = ctx.now();
         }
@@ -59,8 +59,8 @@ impl<C: Payload> Shared<C> {
 
     /// NuRaft `check_cond_for_zp_election`: nobody else has campaigned for 20 heartbeats.
     fn zero_priority_may_campaign(&self, own: u64, now: Instant) -> bool {
-        let patience = self.options.heartbeat.saturating_mul(20);
-        self.options.zero_priority_leader
+        let patience = self.options.timing.heartbeat.saturating_mul(20);
+        self.options.priority.zero_leader
             && own == 0
             && self.priority.target == 1
             && now.since(self.priority.changed_at) > patience

@@ -17,7 +17,7 @@
 //!
 //! # Leases
 //!
-//! A confirmed round is a promise of a quorum: none of them votes for another server until `read_lease` after it heard
+//! A confirmed round is a promise of a quorum: none of them votes for another server until `reads.lease` after it heard
 //! of the round, by its own clock. The leader counts from when it *sent* the round, on its monotonic clock, and
 //! shortens the lease by the declared bound on drift: its own clock may be slow by that much, and a voter's fast. That
 //! is the stickiness of thesis §4.2.3, for as long as a lease may last. A voter that restarts does not know what it had
@@ -129,7 +129,7 @@ impl Leader {
             }
             return;
         }
-        if shared.options.reads == Reads::Lease && self.holds_lease_at(shared, shared.lease_clock(ctx)) {
+        if shared.options.reads.method == Reads::Lease && self.holds_lease_at(shared, shared.lease_clock(ctx)) {
             return shared.serve(ctx, read, Reads::Lease);
         }
         self.start_round(shared, ctx);
@@ -231,11 +231,11 @@ impl<C: Payload> Shared<C> {
             rounds[count] = Index(if voter == self.id { reads.round } else { confirmed });
             count += 1;
         }
-        quorum::reached(&mut rounds[..count], self.quorum(self.options.commit_quorum, voters)).0
+        quorum::reached(&mut rounds[..count], self.quorum(self.options.quorum.commit, voters)).0
     }
 
     fn renew_lease(&self, ctx: &RaftContext<C>, reads: &mut LeaderReads, reached: u64) {
-        let lease = if self.has_bug(Bug::LeaseIgnoresDrift) { self.options.read_lease } else { self.promise.lease };
+        let lease = if self.has_bug(Bug::LeaseIgnoresDrift) { self.options.reads.lease } else { self.promise.lease };
         let now = self.lease_clock(ctx);
         let from_receipt = self.has_bug(Bug::LeaseFromReceipt);
         while let Some((_, sent_at)) = reads.rounds.pop_front_if(|(round, _)| *round <= reached) {
@@ -273,7 +273,7 @@ impl<C: Payload> Server<C> {
 
 impl<C: Payload> Shared<C> {
     fn refuse_stale_confirm(&mut self, ctx: &mut RaftContext<C>, source: Source, round: u64) {
-        if self.options.answers(self.options.stale_append_reply) {
+        if self.options.answers(self.options.log.stale_append_reply) {
             let reply = RaftMessage::ConfirmReply { term: self.term(), round };
             self.send(ctx, source, reply);
         }
@@ -281,10 +281,10 @@ impl<C: Payload> Shared<C> {
 
     /// Whether a leader may hold a lease that this server has promised: it gives no vote then, and asks for none.
     pub(super) fn is_bound_by_promise(&self, now: Instant) -> bool {
-        if self.options.reads != Reads::Lease {
+        if self.options.reads.method != Reads::Lease {
             return false;
         }
-        let lease = self.options.read_lease;
+        let lease = self.options.reads.lease;
         if self.has_bug(Bug::LeaseWithoutPromise) {
             return false;
         }

@@ -2,7 +2,7 @@
 //!
 //! What a leader knows of each follower, and when it sends what, is in [`super::progress`]. An append carries a batch
 //! that is bounded in entries and bytes; a follower acknowledges it once it is durable. The leader writes its own copy
-//! beside the appends, or before them (`parallel_append`), and counts it once it is durable.
+//! beside the appends, or before them (`log.parallel_append`), and counts it once it is durable.
 //!
 //! A follower that does not have the entry before an append refuses it with a hint, from which the leader knows where
 //! to look next: by terms, in as many round trips as there are terms that differ (etcd), or one place back (NuRaft).
@@ -46,7 +46,7 @@ impl Leader {
         shared.restore_priority(ctx.now());
         self.repeat_round(shared, ctx);
         self.broadcast(shared, ctx);
-        ctx.set_timer(RaftTimer::Heartbeat, shared.options.heartbeat);
+        ctx.set_timer(RaftTimer::Heartbeat, shared.options.timing.heartbeat);
         LEADS_ON
     }
 
@@ -59,7 +59,7 @@ impl Leader {
 
     /// Sends a follower what it lacks, as far as it may be sent, or a heartbeat.
     pub(super) fn send_append<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>, peer: NodeId) {
-        let in_flight_max = shared.options.appends_in_flight;
+        let in_flight_max = shared.options.log.appends_in_flight;
         let Some(progress) = self.progress(peer) else {
             return;
         };
@@ -107,7 +107,7 @@ impl Leader {
     /// More of its own log is durable: that may commit it, and lets it be sent.
     pub(super) fn on_log_durable<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>) -> Tenure {
         self.advance_commit(shared, ctx)?;
-        if !shared.options.parallel_append {
+        if !shared.options.log.parallel_append {
             self.broadcast_fresh(shared, ctx);
         }
         LEADS_ON
@@ -190,7 +190,7 @@ impl Leader {
         previous: Index,
         hint: Position,
     ) {
-        let agreeing = match shared.options.conflict_hint {
+        let agreeing = match shared.options.log.conflict_hint {
             ConflictHint::ByTerm => shared.log.agreeing(hint).index,
             ConflictHint::Linear => hint.index,
         };
@@ -233,7 +233,7 @@ impl Leader {
     #[inline]
     fn reached_by<C: Payload>(&self, shared: &Shared<C>, voters: ServerSet) -> Index {
         const NOWHERE: Index = Index::ZERO;
-        let quorum = shared.quorum(shared.options.commit_quorum, voters);
+        let quorum = shared.quorum(shared.options.quorum.commit, voters);
         let mut places = [NOWHERE; NodeId::COUNT_MAX as usize];
         let mut count = 0;
         let learners_count = shared.has_bug(Bug::LearnersCounted);
@@ -284,32 +284,32 @@ impl Leader {
     pub(super) fn resume<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>, follower: NodeId) {
         let last = shared.log.last_index();
         let is_behind = self.progress(follower).is_some_and(|progress| progress.next <= last);
-        if shared.options.requests_in_flight > 0 && is_behind && shared.is_member(follower) {
+        if shared.options.transport.requests_in_flight > 0 && is_behind && shared.is_member(follower) {
             self.send_append(shared, ctx, follower);
         }
     }
 }
 
 impl<C: Payload> Shared<C> {
-    /// The last place that a leader may send: where it writes first (`parallel_append` off), what its own disk has.
+    /// The last place that a leader may send: where it writes first (`log.parallel_append` off), what its own disk has.
     #[inline]
     fn sendable(&self) -> Index {
-        if self.options.parallel_append { self.log.last_index() } else { self.log.durable() }
+        if self.options.log.parallel_append { self.log.last_index() } else { self.log.durable() }
     }
 
     fn batch(&self) -> Batch {
-        Batch { entries_max: self.options.append_entries_max, bytes_max: self.options.append_bytes_max }
+        Batch { entries_max: self.options.log.append_entries_max, bytes_max: self.options.log.append_bytes_max }
     }
 
     /// Whether there are entries for this follower that may be sent now.
     #[inline]
     fn has_more_for(&self, progress: &Progress) -> bool {
         let is_sent_a_snapshot = matches!(progress.state, ProgressState::Snapshot { .. });
-        !is_sent_a_snapshot && progress.next <= self.sendable() && !progress.is_full(self.options.appends_in_flight)
+        !is_sent_a_snapshot && progress.next <= self.sendable() && !progress.is_full(self.options.log.appends_in_flight)
     }
 
     fn is_waiting_for(&self, peer: NodeId) -> bool {
-        self.options.requests_in_flight > 0 && self.links.is_waiting(peer)
+        self.options.transport.requests_in_flight > 0 && self.links.is_waiting(peer)
     }
 
     /// Its own copy counts once it is durable.
@@ -319,7 +319,7 @@ impl<C: Payload> Shared<C> {
 
     /// Whether a quorum at this place commits it.
     fn counts_at(&self, reached: Index) -> bool {
-        let any_term = self.options.commit_counts == CommitCounts::AnyTerm || self.has_bug(Bug::OlderTermCommitted);
+        let any_term = self.options.log.commit_counts == CommitCounts::AnyTerm || self.has_bug(Bug::OlderTermCommitted);
         any_term || self.log.term_at(reached) == Some(self.term())
     }
 
@@ -405,7 +405,7 @@ impl<C: Payload> Shared<C> {
     }
 
     fn refuse_stale_append(&mut self, ctx: &mut RaftContext<C>, source: Source) {
-        if self.options.answers(self.options.stale_append_reply) {
+        if self.options.answers(self.options.log.stale_append_reply) {
             let reply = RaftMessage::AppendReply { term: self.term(), result: AppendResult::Stale };
             self.send(ctx, source, reply);
         }
@@ -429,7 +429,7 @@ impl Follower {
     ) {
         let result = self.try_append(shared, ctx, append);
         let accepted = matches!(result, AppendResult::Accepted { .. });
-        if accepted || shared.options.timer_reset_on_rejected_append {
+        if accepted || shared.options.timing.timer_reset_on_rejected_append {
             shared.restart_election_timer(ctx, Wait::Leader);
         }
         let write = shared.log.unsynced().filter(|_| accepted);
@@ -448,7 +448,7 @@ impl Follower {
         // What its snapshot covers is committed, and so in the log of every later leader.
         let is_covered = previous.index < shared.log.base().index;
         if !is_covered && !shared.log.contains(previous) {
-            let hint = match shared.options.conflict_hint {
+            let hint = match shared.options.log.conflict_hint {
                 ConflictHint::ByTerm => shared.log.at_most(previous.index),
                 ConflictHint::Linear => shared.log.last(),
             };

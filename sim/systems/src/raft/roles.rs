@@ -113,7 +113,7 @@ impl<C: Payload> Server<C> {
         // NuRaft counts refusals anew with each term that it hears of.
         self.shared.isolation.rejections = 0;
         self.into_follower(ctx, None);
-        if was_follower && self.shared.options.timer_reset_on_higher_term {
+        if was_follower && self.shared.options.timing.timer_reset_on_higher_term {
             self.shared.start_election_timer(ctx, Wait::Leader);
         }
     }
@@ -142,7 +142,7 @@ impl<C: Payload> Server<C> {
     pub(super) fn into_candidate(&mut self, ctx: &mut RaftContext<C>) {
         assert!(!self.is_leader(), "a leader does not campaign");
         let shared = &mut self.shared;
-        let term = shared.term().after(shared.options.term_step);
+        let term = shared.term().after(shared.options.votes.term_step);
         shared.enter_term(ctx, term);
         shared.hard.voted_for = Some(shared.id);
         shared.clock.heartbeat_seen = false;
@@ -209,11 +209,11 @@ impl Candidate {
 impl Leader {
     /// What a leader does first.
     fn begin<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>) -> Tenure {
-        if shared.options.noop {
+        if shared.options.log.noop {
             self.append(shared, ctx, Command::Noop);
         }
         self.broadcast(shared, ctx);
-        ctx.set_timer(RaftTimer::Heartbeat, shared.options.heartbeat);
+        ctx.set_timer(RaftTimer::Heartbeat, shared.options.timing.heartbeat);
         shared.start_check_quorum(ctx);
         self.leave_recovered(shared, ctx)?;
         shared.yield_zero_priority()
@@ -242,7 +242,7 @@ impl Leader {
             ctx.cancel_timer(RaftTimer::Transfer);
         }
         shared.snapshots.sending.clear();
-        if shared.options.matched_at_election == MatchedAtElection::Kept {
+        if shared.options.log.matched_at_election == MatchedAtElection::Kept {
             shared.earlier = self.progress.iter().map(|progress| progress.matched).collect();
         }
         for pending in &self.pending {

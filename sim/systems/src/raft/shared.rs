@@ -117,7 +117,7 @@ pub(super) struct Lagging {
 impl<C: Payload> Shared<C> {
     /// What a fresh process has, before it has read its disk.
     pub(super) fn new(id: NodeId, options: Arc<RaftOptions>, configuration: Arc<Configuration>) -> Self {
-        let links = match options.transport {
+        let links = match options.transport.kind {
             Transport::Datagram => Links::new(0),
             Transport::Connection => Links::new(configuration.table_len()),
         };
@@ -193,7 +193,7 @@ impl<C: Payload> Shared<C> {
 impl<C: Payload> Shared<C> {
     /// How many votes of the voters win an election, its own included.
     pub(super) fn election_quorum(&self) -> usize {
-        self.quorum(self.options.election_quorum, self.configuration.voters())
+        self.quorum(self.options.quorum.election, self.configuration.voters())
     }
 
     /// How many of these voters make a quorum.
@@ -226,13 +226,13 @@ impl<C: Payload> Shared<C> {
     pub(super) fn commits(&self, others: ServerSet) -> bool {
         self.halves().all(|half| {
             let own = usize::from(half.contains(self.id));
-            others.without(self.id).intersection(half).len() + own >= self.quorum(self.options.commit_quorum, half)
+            others.without(self.id).intersection(half).len() + own >= self.quorum(self.options.quorum.commit, half)
         })
     }
 
     /// How it counts votes.
     pub(super) fn counting(&self) -> VoteCounting {
-        if self.has_bug(Bug::VotesCountedByCounter) { VoteCounting::Counter } else { self.options.vote_counting }
+        if self.has_bug(Bug::VotesCountedByCounter) { VoteCounting::Counter } else { self.options.votes.counting }
     }
 
     /// Whether a quorum has granted, of each set of voters. Votes that a counter counts twice are for the plain case:
@@ -254,6 +254,6 @@ impl<C: Payload> Shared<C> {
     }
 
     fn is_quorum_of(&self, voters: ServerSet, some: ServerSet) -> bool {
-        some.intersection(voters).len() >= self.quorum(self.options.election_quorum, voters)
+        some.intersection(voters).len() >= self.quorum(self.options.quorum.election, voters)
     }
 }

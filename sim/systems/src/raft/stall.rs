@@ -76,7 +76,7 @@ impl<C: Payload> Shared<C> {
     /// Writes and syncs. If a write has failed before, nothing is written, and what waits for it waits for good.
     pub(super) fn persist(&mut self, ctx: &mut RaftContext<C>, write: Write<Record<C>>) -> WriteId {
         let id = self.stall.failed.unwrap_or_else(|| ctx.persist(write));
-        match self.options.waits_for_sync {
+        match self.options.log.waits_for_sync {
             WaitsForSync::Nothing => self.stall.taken = Some(id),
             WaitsForSync::LogWrites => {}
             WaitsForSync::WholeLoop => self.stall.pending = Some(id).filter(|_| !self.stall.has_failed()),
@@ -101,7 +101,7 @@ impl<C: Payload> Shared<C> {
 
     /// A timer is due while the loop waits: this tick is lost.
     pub(super) fn lose_tick(&self, ctx: &mut RaftContext<C>, timer: RaftTimer) {
-        ctx.set_timer(timer, self.options.heartbeat);
+        ctx.set_timer(timer, self.options.timing.heartbeat);
     }
 
     /// A sync is over, well or not: if the loop waited for that one, it goes on with what came meanwhile.
@@ -118,7 +118,7 @@ impl<C: Payload> Shared<C> {
 
     /// A write has failed: what the disk holds is no longer known, and going on as before could break a promise.
     pub(super) fn on_write_failed(&mut self, ctx: &mut RaftContext<C>, write: WriteId) {
-        match self.options.on_write_failure {
+        match self.options.log.on_write_failure {
             OnWriteFailure::Exit => ctx.exit("the disk failed"),
             OnWriteFailure::Stay => {
                 self.stall.failed.get_or_insert(write);
@@ -131,7 +131,7 @@ impl<C: Payload> Shared<C> {
     /// Whether nothing waits for a sync.
     #[inline]
     pub(super) fn waits_for_nothing(&self) -> bool {
-        self.options.waits_for_sync == WaitsForSync::Nothing
+        self.options.log.waits_for_sync == WaitsForSync::Nothing
     }
 }
 

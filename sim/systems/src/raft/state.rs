@@ -400,7 +400,7 @@ impl<C: Payload> Server<C> {
 
     /// How many copies of the voters commit an entry, the leader's own included.
     pub fn commit_quorum(&self) -> usize {
-        self.shared.quorum(self.shared.options.commit_quorum, self.shared.configuration.voters())
+        self.shared.quorum(self.shared.options.quorum.commit, self.shared.configuration.voters())
     }
 
     /// For a leader: the last instant, on its own clock, at which it knew of contact with a commit quorum of the

@@ -53,7 +53,7 @@ impl<C: Payload> RaftOf<C> {
         Self::validate_together(&setup)?;
         let configuration = Arc::new(Configuration::new(&setup));
         if configuration.voters().is_empty() {
-            return Err(OptionsError::new("learner", "at least one server must vote"));
+            return Err(OptionsError::new("membership.learner", "at least one server must vote"));
         }
         let options = |node| Arc::new(setup.options.get(node).clone());
         let of_servers = setup.cluster.all_of(setup.members).map(options).collect();
@@ -65,18 +65,18 @@ impl<C: Payload> RaftOf<C> {
         let base = &setup.options.base;
         for options in setup.options.all() {
             let same = [
-                ("session_timeout", options.session_timeout == base.session_timeout),
-                ("sessions_max", options.sessions_max == base.sessions_max),
-                ("read_lease", options.read_lease == base.read_lease),
-                ("reads", (options.reads == Reads::Lease) == (base.reads == Reads::Lease)),
+                ("clients.session_timeout", options.clients.session_timeout == base.clients.session_timeout),
+                ("clients.sessions_max", options.clients.sessions_max == base.clients.sessions_max),
+                ("reads.lease", options.reads.lease == base.reads.lease),
+                ("reads.method", (options.reads.method == Reads::Lease) == (base.reads.method == Reads::Lease)),
             ];
             if let Some((option, _)) = same.iter().find(|(_, is_same)| !is_same) {
                 return Err(OptionsError::new(*option, "must be the same for all servers"));
             }
         }
-        if base.reads == Reads::Lease && setup.bounds.drift_ppm.is_none() {
+        if base.reads.method == Reads::Lease && setup.bounds.drift_ppm.is_none() {
             let message = "\"lease\" needs a drift_bound in [clocks]: a lease is as long as clocks can be trusted";
-            return Err(OptionsError::new("reads", message));
+            return Err(OptionsError::new("reads.method", message));
         }
         Ok(())
     }
@@ -124,7 +124,7 @@ impl<C: Payload> RaftOf<C> {
     /// How many servers make a quorum of both kinds.
     pub fn core_size(&self) -> usize {
         let voters = self.configuration.voters().len();
-        let sizes = self.setup.options.all().flat_map(|o| [o.election_quorum, o.commit_quorum]);
+        let sizes = self.setup.options.all().flat_map(|o| [o.quorum.election, o.quorum.commit]);
         sizes.map(|custom| quorum::size(voters, custom)).max().expect("there are base options")
     }
 
@@ -214,7 +214,7 @@ impl<C: Payload + From<u64>> System for RaftOf<C> {
 
     fn node(&self, id: NodeId, recovered: Recovered<Record<C>>) -> RaftNode<C> {
         let mut process = self.process(id, &recovered);
-        let takes_snapshots = self.setup.options.all().any(|options| options.snapshot_distance > 0);
+        let takes_snapshots = self.setup.options.all().any(|options| options.snapshot.distance > 0);
         if let RaftNode::Server(server) = &mut process {
             server.shared.machine = takes_snapshots.then_some(Registers::EMPTY);
         }

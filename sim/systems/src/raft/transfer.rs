@@ -12,7 +12,7 @@
 //! A leader that has told another to campaign holds no lease for reads any more in its term: the message may arrive at
 //! any time, and voters that promised not to vote for others do vote then.
 //!
-//! A leader that has not been replaced within `transfer_timeout` takes proposals again, or gives up all the same
+//! A leader that has not been replaced within `transfer.timeout` takes proposals again, or gives up all the same
 //! (NuRaft).
 //! What is lost on the way is sent again with each answer of the target.
 
@@ -44,7 +44,7 @@ impl Leader {
             return LEADS_ON;
         };
         self.successor = Some(target);
-        ctx.set_timer(RaftTimer::Transfer, shared.options.transfer_timeout);
+        ctx.set_timer(RaftTimer::Transfer, shared.options.transfer.timeout);
         ctx.observe(RaftObservation::TransferStarted { target });
         self.advance_transfer(shared, ctx, target)
     }
@@ -86,7 +86,7 @@ impl Leader {
         }
         self.lease_given_up = true;
         shared.notify(ctx, target, RaftMessage::TimeoutNow { term: shared.term() });
-        match shared.options.transfer_end {
+        match shared.options.transfer.end {
             TransferEnd::StepDown => Tenure::Break(StepDownReason::Transferred),
             TransferEnd::Election => LEADS_ON,
         }
@@ -95,7 +95,7 @@ impl Leader {
     /// It is asked to give up its leadership: every other server that times out comes first (NuRaft's leader waits one
     /// and a half of its greatest timeouts once it has given up). It votes, and campaigns where it is told to, as ever.
     pub(super) fn resign<C: Payload>(&self, shared: &mut Shared<C>, now: Instant) -> Tenure {
-        let pause = shared.options.election_timeout_max.saturating_mul(3).div(2);
+        let pause = shared.options.timing.election_timeout_max.saturating_mul(3).div(2);
         shared.clock.resigned_until = now.saturating_add(pause);
         Tenure::Break(StepDownReason::Ordered)
     }
@@ -108,7 +108,7 @@ impl Leader {
         if let Some(target) = self.successor.take() {
             ctx.observe(RaftObservation::TransferAborted { target });
         }
-        match shared.options.transfer_end {
+        match shared.options.transfer.end {
             TransferEnd::StepDown => Tenure::Break(StepDownReason::Transferred),
             TransferEnd::Election => self.leave_committed_joint(shared, ctx),
         }

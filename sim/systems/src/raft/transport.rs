@@ -117,7 +117,7 @@ impl<C: Payload> Shared<C> {
 
     /// Sends a request to a peer.
     pub(super) fn ask(&mut self, ctx: &mut RaftContext<C>, peer: NodeId, message: RaftMessage<C>) -> Asked {
-        match self.options.transport {
+        match self.options.transport.kind {
             Transport::Datagram => {
                 self.send(ctx, datagram(peer), message);
                 Asked::Sent
@@ -128,7 +128,7 @@ impl<C: Payload> Shared<C> {
 
     /// Tells a peer something that it does not answer: over a connection only where one is open.
     pub(super) fn notify(&mut self, ctx: &mut RaftContext<C>, peer: NodeId, message: RaftMessage<C>) {
-        let connection = match self.options.transport {
+        let connection = match self.options.transport.kind {
             Transport::Datagram => None,
             Transport::Connection => match self.links.peer(peer).filter(|link| link.open) {
                 Some(link) => link.connection,
@@ -163,7 +163,7 @@ impl<C: Payload> Shared<C> {
     /// How a request to this peer would leave. Gives up a connection that has been silent too long; the next one may be
     /// opened at once, as it did not fail.
     fn free(&mut self, ctx: &mut RaftContext<C>, member: NodeId) -> Asked {
-        let (limit, patience) = (self.options.requests_in_flight, self.options.reconnect_after);
+        let (limit, patience) = (self.options.transport.requests_in_flight, self.options.transport.reconnect_after);
         let Some(peer) = self.links.peer(member) else {
             return Asked::Busy;
         };
@@ -214,7 +214,7 @@ impl<C: Payload> Shared<C> {
 impl<C: Payload> Server<C> {
     /// Something happened to a connection. Those that peers opened need no care: answers go where requests came from.
     pub(super) fn on_connection(&mut self, ctx: &mut RaftContext<C>, event: ConnectionEvent) {
-        let heartbeat = self.shared.options.heartbeat;
+        let heartbeat = self.shared.options.timing.heartbeat;
         let Some(peer) = self.shared.links.peer(event.peer) else {
             return;
         };

@@ -343,7 +343,7 @@ impl Master {
     }
 
     fn set_lease_timer(&self, ctx: &mut Ctx<'_>) {
-        ctx.set_timer(SessionTimer::MasterLease, self.options.raft.read_lease.div(4));
+        ctx.set_timer(SessionTimer::MasterLease, self.options.raft.reads.lease.div(4));
     }
 
     /// A master acts while it is certain that no other leads: it has a quorum confirm that every now and then.

@@ -190,13 +190,13 @@ impl Options for SessionOptions {
 
 impl SessionOptions {
     fn validate_replication(&self) -> Result<(), OptionsError> {
-        if self.raft.reads != Reads::Lease {
+        if self.raft.reads.method != Reads::Lease {
             let message = "must be \"lease\" with replication = \"raft\": a master acts only while no other can lead";
-            return Err(OptionsError::new("raft.reads", message));
+            return Err(OptionsError::new("raft.reads.method", message));
         }
-        if self.raft.read_lease >= self.lease {
+        if self.raft.reads.lease >= self.lease {
             let message = format!("must be less than the lease of sessions, {}", self.lease);
-            return Err(OptionsError::new("raft.read_lease", message));
+            return Err(OptionsError::new("raft.reads.lease", message));
         }
         if self.checkpoint.is_zero() && matches!(self.bug, Bug::TermForgetsRemainder | Bug::CheckpointOnce) {
             let message = format!("\"{}\" is of leases that are written down: checkpoint", self.bug.name());

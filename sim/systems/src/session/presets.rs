@@ -77,7 +77,11 @@ pub fn zbs() -> SessionOptions {
 /// The log of masters that are replicated, in all presets: raft as etcd has it, under the lease of its leader (Burrows,
 /// OSDI 2006, §2.2: the replicas promise not to elect a different master for an interval of a few seconds).
 fn replicated_log() -> RaftOptions {
-    RaftOptions { reads: Reads::Lease, snapshot_distance: 200, snapshot_trailing: 20, ..raft::presets::etcd() }
+    raft::presets::etcd().with(|o| {
+        o.reads.method = Reads::Lease;
+        o.snapshot.distance = 200;
+        o.snapshot.trailing = 20;
+    })
 }
 
 /// Chubby: the lease is extended when the master answers, which it does shortly before the end. "The client maintains

@@ -98,7 +98,7 @@ fn every_preset_passes_inside_under_the_invariants_of_raft_by_itself() {
 
 #[test]
 fn quorums_that_do_not_meet_break_election_safety_inside() {
-    let settings = [("raft.preset", name("paper")), ("raft.election_quorum", Value::Integer(1))];
+    let settings = [("raft.preset", name("paper")), ("raft.quorum.election", Value::Integer(1))];
     let broken = (0..200).find_map(|seed| match run(&settings, seed).outcome {
         Outcome::Violated(violation) => Some(violation),
         _ => None,

@@ -77,7 +77,7 @@ pub(crate) struct Swarm {
 impl Swarm {
     /// All invariants, over so many of the greatest timeouts with faults and then without.
     pub(crate) fn new(options: RaftOptions, disturbed: u64, settle: u64) -> Self {
-        let timeout = options.election_timeout_max;
+        let timeout = options.timing.election_timeout_max;
         Self {
             options: PerServer::same(options),
             disturbed: timeout.saturating_mul(disturbed),
@@ -100,21 +100,20 @@ impl Swarm {
     /// With a server that campaigns long before the others would.
     pub(crate) fn hasty(mut self, server: NodeId) -> Self {
         let base = &self.options.base;
-        let (min, max) = (base.heartbeat.saturating_mul(2), base.heartbeat.saturating_mul(5).div(2));
-        let hasty = RaftOptions {
-            election_timeout_min: min,
-            election_timeout_max: max,
-            round_timeout_min: min,
-            round_timeout_max: max,
-            ..base.clone()
-        };
+        let (min, max) = (base.timing.heartbeat.saturating_mul(2), base.timing.heartbeat.saturating_mul(5).div(2));
+        let hasty = base.clone().with(|o| {
+            o.timing.election_timeout_min = min;
+            o.timing.election_timeout_max = max;
+            o.timing.round_timeout_min = min;
+            o.timing.round_timeout_max = max;
+        });
         self.options.of.insert(server, hasty);
         self
     }
 
     /// With a server that does not vote.
     pub(crate) fn learner(mut self, server: NodeId) -> Self {
-        let learner = RaftOptions { learner: true, ..self.options.base.clone() };
+        let learner = self.options.base.clone().with(|o| o.membership.learner = true);
         self.options.of.insert(server, learner);
         self
     }
@@ -152,7 +151,7 @@ impl Swarm {
 
     /// The greatest timeout.
     pub(crate) fn timeout(&self) -> Duration {
-        self.options.base.election_timeout_max
+        self.options.base.timing.election_timeout_max
     }
 
     fn network(&self) -> NetworkOptions {

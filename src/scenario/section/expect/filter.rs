@@ -11,7 +11,7 @@ use crate::scenario::reader::{At, Problem, Reader, quoted};
 use crate::scenario::shape::drawn::{OptionValue, Ranged as _};
 use crate::scenario::shape::quote;
 
-/// `pre_vote and preset != nuraft`.
+/// `pre_vote.enabled and preset != nuraft`.
 #[derive(Debug)]
 pub(super) struct Where;
 
@@ -19,7 +19,7 @@ impl Shape for Where {
     type Value = Filter;
 
     fn noun(&self) -> String {
-        "a condition on options such as \"pre_vote\", \"not pre_vote\" or \"preset = nuraft\"".to_owned()
+        r#"a condition on options such as "pre_vote.enabled", "not pre_vote.enabled" or "preset = nuraft""#.to_owned()
     }
 
     fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Filter> {
@@ -118,6 +118,9 @@ impl Words<'_> {
         }
         if let Some(site) = self.drawn.iter().find(|site| site.key == key) {
             return Ok(Subject::Drawn(&site.form));
+        }
+        if let Some(new) = self.system.renamed_within(key) {
+            return Err(Problem::renamed(key, &new));
         }
         let options = self.system.options.iter().map(|option| option.path.as_str());
         // An option of all nodes has its short name already.

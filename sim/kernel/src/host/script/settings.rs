@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::id::{Cluster, Kind, KindId, NodeId};
-use crate::options::{OptionFields as _, OptionShape, OptionSpec, Options, PRESET, PerServer, Value, ValueKind};
+use crate::options::{OptionFields as _, OptionShape, Options, PRESET, PerServer, Value, ValueKind};
 use crate::rng::Ppm;
 use crate::system::{Bounds, Setup, System};
 use crate::time::Duration;
@@ -88,22 +88,15 @@ fn options<S: System>(
 }
 
 fn set<S: System>(options: &mut S::Options, path: &str, text: &str) -> Result<(), String> {
-    let spec =
-        spec(&OptionShape::of::<S::Options>(), path).ok_or_else(|| format!("{} has no option {path}", S::NAME))?;
+    let shape = OptionShape::of::<S::Options>();
+    if let Some((_, new)) = shape.renamed().into_iter().find(|(old, _)| old == path) {
+        return Err(format!("`{path}` is now `{new}`"));
+    }
+    let found = shape.options().into_iter().find(|(known, _)| known == path);
+    let (_, spec) = found.ok_or_else(|| format!("{} has no option {path}", S::NAME))?;
     let value = value(&spec.kind, text).map_err(|right| format!("{path} is {right}, not {text:?}"))?;
     assert!(options.set(path, &value), "an option takes a value of its kind");
     Ok(())
-}
-
-/// The option at this path: `pre_vote`, `raft.pre_vote`.
-fn spec(shape: &OptionShape, path: &str) -> Option<OptionSpec> {
-    match path.split_once('.') {
-        None => shape.specs.iter().find(|spec| spec.name == path).copied(),
-        Some((group, rest)) => {
-            let group = shape.groups.iter().find(|one| one.name == group)?;
-            spec(&(group.shape)(), rest)
-        }
-    }
 }
 
 /// A value of this kind. An error says what would be right.

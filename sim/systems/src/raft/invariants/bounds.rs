@@ -91,7 +91,7 @@ impl Observed {
 
 /// The kind of elections with these options.
 pub const fn kind(options: &RaftOptions) -> ElectionKind {
-    match (options.pre_vote, options.pre_vote_log_check) {
+    match (options.pre_vote.enabled, options.pre_vote.log_check) {
         (false, _) => Plain,
         (true, true) => PreVote,
         (true, false) => PreVoteUnchecked,
@@ -101,17 +101,20 @@ pub const fn kind(options: &RaftOptions) -> ElectionKind {
 /// The greatest timeouts in percent of the least: of followers or of candidates, whichever are closer together.
 fn spread(options: &RaftOptions) -> u64 {
     let percent = |min: Duration, max: Duration| max.as_nanos().saturating_mul(100) / min.as_nanos();
-    let followers = percent(options.election_timeout_min, options.election_timeout_max);
-    followers.min(percent(options.round_timeout_min, options.round_timeout_max))
+    let followers = percent(options.timing.election_timeout_min, options.timing.election_timeout_max);
+    followers.min(percent(options.timing.round_timeout_min, options.timing.round_timeout_max))
 }
 
 /// Within how long there is a leader once so many voters can elect one. `decay_from` is the highest priority, or 1
 /// where all are equal: each step of the decay costs a timeout, of a candidate and of a voter.
 pub(super) fn leader_within(options: &RaftOptions, voters: usize, decay_from: u64) -> Duration {
-    let timeout = options.election_timeout_max.max(options.round_timeout_max);
+    let timeout = options.timing.election_timeout_max.max(options.timing.round_timeout_max);
     let observed = observed(kind(options), voters, spread(options));
-    let timeouts = observed.timeouts_max() + 2 * decay_steps(options.priority_decay, decay_from);
-    timeout.saturating_mul(timeouts).saturating_add(options.startup_backoff).saturating_add(options.lagging_grace)
+    let timeouts = observed.timeouts_max() + 2 * decay_steps(options.priority.decay, decay_from);
+    timeout
+        .saturating_mul(timeouts)
+        .saturating_add(options.timing.startup_backoff)
+        .saturating_add(options.timing.lagging_grace)
 }
 
 /// How many steps lead from this priority down to 1.
@@ -132,17 +135,18 @@ fn decay_steps(method: PriorityDecay, from: u64) -> u64 {
 /// What is promised of replication: nothing where a server may lose what it is sent while its loop waits for its disk.
 /// It is derived, not measured: nothing here has a tail.
 pub(super) fn replication(options: &RaftOptions) -> Option<Replication> {
-    if options.waits_for_sync == WaitsForSync::WholeLoop {
+    if options.log.waits_for_sync == WaitsForSync::WholeLoop {
         return None;
     }
-    let timeout = options.election_timeout_max.max(options.round_timeout_max);
-    let patience = timeout.saturating_mul(PATIENCE_TIMEOUTS).saturating_add(options.reconnect_after.saturating_mul(2));
+    let timeout = options.timing.election_timeout_max.max(options.timing.round_timeout_max);
+    let reconnect = options.transport.reconnect_after.saturating_mul(2);
+    let patience = timeout.saturating_mul(PATIENCE_TIMEOUTS).saturating_add(reconnect);
     let fitting = |bytes: u64| (bytes / BYTES).max(1);
-    let entries = match options.append_bytes_max {
-        0 => options.append_entries_max,
-        bytes => options.append_entries_max.min(fitting(bytes)),
+    let entries = match options.log.append_bytes_max {
+        0 => options.log.append_entries_max,
+        bytes => options.log.append_entries_max.min(fitting(bytes)),
     };
-    Some(Replication { patience, entries, items: fitting(options.snapshot_part_bytes) })
+    Some(Replication { patience, entries, items: fitting(options.snapshot.part_bytes) })
 }
 
 /// For how many of the greatest timeouts a leader may wait in vain before it goes on: until a connection that died is
@@ -179,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_spread_is_that_of_the_closer_timeouts() {
-        let close = RaftOptions { round_timeout_max: Duration::from_millis(180), ..presets::paper() };
+        let close = presets::paper().with(|o| o.timing.round_timeout_max = Duration::from_millis(180));
         assert_eq!((spread(&presets::paper()), spread(&close)), (200, 120));
         assert!(leader_within(&close, 5, 1) > leader_within(&presets::paper(), 5, 1));
     }
@@ -189,13 +193,12 @@ mod tests {
         let within = |options: &RaftOptions| leader_within(options, 5, 1).as_millis();
         // 3 × 1,886 / 300 is 18.9 timeouts of 300 ms.
         assert_eq!(within(&presets::paper()), 19 * 300);
-        let slow = RaftOptions {
-            election_timeout_max: Duration::from_secs(3),
-            round_timeout_max: Duration::from_secs(3),
-            ..presets::paper()
-        };
+        let slow = presets::paper().with(|o| {
+            o.timing.election_timeout_max = Duration::from_secs(3);
+            o.timing.round_timeout_max = Duration::from_secs(3);
+        });
         assert_eq!(within(&slow), 19 * 3_000);
-        let grace = RaftOptions { lagging_grace: Duration::from_secs(1), ..presets::paper() };
+        let grace = presets::paper().with(|o| o.timing.lagging_grace = Duration::from_secs(1));
         assert_eq!(within(&grace), 19 * 300 + 1_000);
     }
 
@@ -206,9 +209,9 @@ mod tests {
         assert_eq!((paper.patience.as_millis(), paper.entries, paper.items), (3_000, 100, 4_096));
         let nuraft = replication(&presets::nuraft());
         assert_eq!(nuraft.patience.as_millis(), 10 * 500 + 2 * 6_250);
-        let narrow = RaftOptions { append_bytes_max: 600, snapshot_part_bytes: 1, ..presets::paper() };
+        let narrow = presets::paper().with(|o| (o.log.append_bytes_max, o.snapshot.part_bytes) = (600, 1));
         assert_eq!((replication(&narrow).entries, replication(&narrow).items), (2, 1));
-        let stalls = RaftOptions { waits_for_sync: WaitsForSync::WholeLoop, ..presets::paper() };
+        let stalls = presets::paper().with(|o| o.log.waits_for_sync = WaitsForSync::WholeLoop);
         assert_eq!(super::replication(&stalls), None);
     }
 

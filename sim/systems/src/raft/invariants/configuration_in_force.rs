@@ -1,6 +1,6 @@
 //! A configuration takes effect as declared (Raft §6; etcd, NuRaft): a server goes by the last one in its log, or with
-//! `configuration_at = "commit"` by the last one that it knows to be committed; also after its log was truncated, after
-//! a snapshot took its place, and after a restart.
+//! `membership.configuration_at = "commit"` by the last one that it knows to be committed; also after its log was
+//! truncated, after a snapshot took its place, and after a restart.
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};

@@ -2,8 +2,9 @@
 //!
 //! Every configuration that was ever written to a log is remembered by the name of its entry. A server's own are those
 //! whose entries its log has; where a snapshot covers the place, the one that was applied there. The last of them is in
-//! force, or with `configuration_at = "commit"` the last that is committed: by what the server has committed, or
-//! because another one follows it in the log. A server that goes by what it has applied goes by the last of those.
+//! force, or with `membership.configuration_at = "commit"` the last that is committed: by what the server has
+//! committed, or because another one follows it in the log. A server that goes by what it has applied goes by the last
+//! of those.
 
 use std::collections::BTreeMap;
 

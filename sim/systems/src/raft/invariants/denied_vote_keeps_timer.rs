@@ -2,8 +2,8 @@
 //! is
 //! behind, and that can never win, keeps all others from campaigning.
 //!
-//! Where `timer_reset_on_higher_term` is on (etcd, NuRaft) a request of a later term may restart the timer, whatever
-//! comes of it; and a server that was no follower starts a timer of its own as it becomes one.
+//! Where `timing.timer_reset_on_higher_term` is on (etcd, NuRaft) a request of a later term may restart the timer,
+//! whatever comes of it; and a server that was no follower starts a timer of its own as it becomes one.
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};

@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_custom_quorum_takes_the_place_of_a_majority() {
-        let custom = |size| RaftOptions { election_quorum: size, ..presets::nuraft() };
+        let custom = |size| presets::nuraft().with(|o| o.quorum.election = size);
         assert!(!elect(&[(2, 7)], custom(2)).is_broken());
         assert!(elect(&[(2, 7), (3, 7)], custom(4)).is_broken());
     }
@@ -172,7 +172,7 @@ mod tests {
             let (mut granted_votes, mut findings) = (GrantedVotes::new(2), all_on());
             granted_votes.stand_alone(s(1), true);
             granted_votes.stand_alone(s(1), alone);
-            let frame = frame(2, RaftOptions { auto_adjust_quorum, ..presets::nuraft() });
+            let frame = frame(2, presets::nuraft().with(|o| o.quorum.auto_adjust = auto_adjust_quorum));
             granted_votes.elect(&frame, frame.configuration_at(None), s(1), Term(7), &mut findings);
             findings.is_broken()
         };

@@ -171,7 +171,6 @@ mod tests {
     use super::super::configurations::tests::{set, voters};
     use super::super::testing::{frame, s};
     use super::*;
-    use crate::raft::options::RaftOptions;
     use crate::raft::presets;
 
     const SLOW: Replication = Replication { patience: Duration::from_secs(1), entries: 10, items: 3 };
@@ -196,7 +195,7 @@ mod tests {
 
     #[test]
     fn the_quorum_is_that_of_the_options() {
-        let four_of_five = frame(5, RaftOptions { commit_quorum: 4, ..presets::paper() });
+        let four_of_five = frame(5, presets::paper().with(|o| o.quorum.commit = 4));
         let backed = |servers: &[u16]| is_backed(&four_of_five, s(1), voters(&[1, 2, 3, 4, 5]), set(servers));
         assert!(backed(&[1, 2, 3, 4]) && !backed(&[1, 2, 3]));
     }

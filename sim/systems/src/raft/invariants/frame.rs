@@ -166,9 +166,9 @@ impl Frame {
     pub fn new(setup: &Setup<RaftOptions>) -> Self {
         let Setup { cluster, members, options, bounds } = setup;
         let servers = || cluster.of(*members);
-        let voters: ServerSet = servers().filter(|server| !options.get(*server).learner).collect();
-        let learners = servers().filter(|server| options.get(*server).learner).collect();
-        let priorities = || servers().map(|server| options.get(server).priority);
+        let voters: ServerSet = servers().filter(|server| !options.get(*server).membership.learner).collect();
+        let learners = servers().filter(|server| options.get(*server).membership.learner).collect();
+        let priorities = || servers().map(|server| options.get(server).priority.value);
         let highest = priorities().max().unwrap_or(0);
         let decay_from = if priorities().any(|priority| priority != highest) { highest } else { 1 };
         // Of all sizes that changes can make, the longest wait is promised; without spare servers there is one size.
@@ -180,8 +180,8 @@ impl Frame {
             learners,
             membership: Membership::Logged,
             latency: bounds.latency,
-            session_timeout: options.base.session_timeout,
-            sessions_max: options.base.sessions_max,
+            session_timeout: options.base.clients.session_timeout,
+            sessions_max: options.base.clients.sessions_max,
             ..Self::with_rules(*members, rules)
         }
     }
@@ -299,32 +299,32 @@ impl Rules {
 
     fn of(options: &RaftOptions, voters: usize, decay_from: u64) -> Self {
         Self {
-            election_quorum: Quorum::of_option(options.election_quorum),
-            commit_quorum: Quorum::of_option(options.commit_quorum),
-            counts_any_term: options.commit_counts == CommitCounts::AnyTerm,
-            may_stand_alone: options.auto_adjust_quorum,
-            spares_full: options.check_quorum_spares_full,
-            in_force: options.configuration_at.into(),
-            promotion_gap: options.promotion_gap,
-            defers_inputs: options.waits_for_sync == WaitsForSync::WholeLoop,
-            later_term_restarts_timer: options.timer_reset_on_higher_term,
-            contact_bound: options.contact_bound().filter(|_| !options.auto_adjust_quorum),
-            transfer_bound: Some(options.transfer_timeout),
-            accepted_only: options.check_quorum_contact == Contact::Accepted,
-            checked: !options.check_quorum.is_zero(),
-            pre_votes_need_log: options.pre_vote_log_check,
-            pre_vote_ahead: match options.pre_vote_term {
-                PreVoteTerm::Next => options.term_step,
+            election_quorum: Quorum::of_option(options.quorum.election),
+            commit_quorum: Quorum::of_option(options.quorum.commit),
+            counts_any_term: options.log.commit_counts == CommitCounts::AnyTerm,
+            may_stand_alone: options.quorum.auto_adjust,
+            spares_full: options.check_quorum.spares_full,
+            in_force: options.membership.configuration_at.into(),
+            promotion_gap: options.membership.promotion_gap,
+            defers_inputs: options.log.waits_for_sync == WaitsForSync::WholeLoop,
+            later_term_restarts_timer: options.timing.timer_reset_on_higher_term,
+            contact_bound: options.contact_bound().filter(|_| !options.quorum.auto_adjust),
+            transfer_bound: Some(options.transfer.timeout),
+            accepted_only: options.check_quorum.contact == Contact::Accepted,
+            checked: !options.check_quorum.timeout.is_zero(),
+            pre_votes_need_log: options.pre_vote.log_check,
+            pre_vote_ahead: match options.pre_vote.term {
+                PreVoteTerm::Next => options.votes.term_step,
                 PreVoteTerm::Current => 0,
             },
-            guarded: options.pre_vote
-                && options.pre_vote_stickiness != Stickiness::Never
-                && !options.check_quorum.is_zero(),
-            lossy: options.transport == Transport::Datagram,
-            electable: options.priority > 0,
-            heartbeat: options.heartbeat,
-            timeout_min: options.election_timeout_min,
-            timeout_max: options.election_timeout_max.max(options.round_timeout_max),
+            guarded: options.pre_vote.enabled
+                && options.pre_vote.stickiness != Stickiness::Never
+                && !options.check_quorum.timeout.is_zero(),
+            lossy: options.transport.kind == Transport::Datagram,
+            electable: options.priority.value > 0,
+            heartbeat: options.timing.heartbeat,
+            timeout_min: options.timing.election_timeout_min,
+            timeout_max: options.timing.election_timeout_max.max(options.timing.round_timeout_max),
             leader_within: Some(bounds::leader_within(options, voters, decay_from)),
             replication: bounds::replication(options),
         }

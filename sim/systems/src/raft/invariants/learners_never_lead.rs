@@ -41,13 +41,12 @@ mod tests {
     use super::super::testing::{all_on, broken, frame_of, s};
     use super::*;
     use crate::raft::facts::{RoleKind, ServerFacts};
-    use crate::raft::options::RaftOptions;
     use crate::raft::presets;
 
     #[test]
     fn a_voter_may_stand_and_a_learner_may_not() {
         let mut options = PerServer::same(presets::etcd());
-        options.of.insert(s(3), RaftOptions { learner: true, ..presets::etcd() });
+        options.of.insert(s(3), presets::etcd().with(|o| o.membership.learner = true));
         let (frame, mut findings) = (frame_of(3, &options), all_on());
         stand(frame.configuration_at(None), s(1), "leader", Term(2), &mut findings);
         assert!(!findings.is_broken());

@@ -232,7 +232,6 @@ impl Contacts {
 mod tests {
     use super::super::testing::{all_on, broken, frame, millis, s};
     use super::*;
-    use crate::raft::options::RaftOptions;
     use crate::raft::presets;
 
     struct Perfect;
@@ -348,7 +347,7 @@ mod tests {
         let mut contacts = Contacts::new(2);
         elect(&mut contacts, &frame(2, presets::nuraft()), millis(100), &Perfect);
         assert_eq!(contacts.deadline(), Instant::MAX);
-        let alone = RaftOptions { check_quorum_spares_full: false, ..presets::nuraft() };
+        let alone = presets::nuraft().with(|o| o.check_quorum.spares_full = false);
         elect(&mut contacts, &frame(1, alone), millis(100), &Perfect);
         assert_eq!(contacts.deadline(), Instant::MAX);
         let changing = Frame { membership: Membership::Changing, ..frame(5, presets::etcd()) };

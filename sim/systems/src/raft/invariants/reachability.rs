@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(guarded.hubs, set(&[1, 2, 3, 4, 5]));
         let paper = promise(&seed(), presets::paper()).expect("three are linked with one another");
         assert!(!paper.leader && !paper.stability);
-        let no_pre_vote = RaftOptions { pre_vote: false, ..presets::nuraft() };
+        let no_pre_vote = presets::nuraft().with(|o| o.pre_vote.enabled = false);
         let unguarded = promise(&seed(), no_pre_vote).expect("three are linked with one another");
         assert!(!unguarded.leader && unguarded.stability);
     }
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn a_hasty_server_behind_a_slow_link_takes_the_promise_away() {
         let mut options = PerServer::same(presets::etcd());
-        let hasty = RaftOptions { election_timeout_min: Duration::from_millis(200), ..presets::etcd() };
+        let hasty = presets::etcd().with(|o| o.timing.election_timeout_min = Duration::from_millis(200));
         options.of.insert(s(4), hasty);
         let mut reachability = seed();
         let leader = |reachability: &Reachability| {
@@ -309,7 +309,7 @@ mod tests {
         reachability.up = set(&[1, 2, 3, 4]);
         assert!(!promise(&reachability, presets::paper()).expect("a core").leader);
         assert!(promise(&reachability, presets::etcd()).expect("a core").leader);
-        let checked = RaftOptions { pre_vote: false, ..presets::etcd() };
+        let checked = presets::etcd().with(|o| o.pre_vote.enabled = false);
         assert!(!promise(&reachability, checked.clone()).expect("a core").stability, "it campaigns again and again");
         assert!(!promise(&reachability, presets::nuraft()).expect("a core").stability, "it gets pre-votes");
         assert!(promise(&reachability, presets::etcd()).expect("a core").stability);

@@ -5,13 +5,13 @@
 //! | the answer | completes the operation with it |
 //! | that another server leads | asks that one; after as many redirects as there are servers it waits first |
 //! | that there is no leader, or that a leader stepped down | waits, and asks the next server |
-//! | nothing within `request_timeout` | the same |
-//! | that the request was refused on its way | the same, or completes as `on_refusal` says |
+//! | nothing within `clients.request_timeout` | the same |
+//! | that the request was refused on its way | the same, or completes as `clients.on_refusal` says |
 //! | that its session has expired | completes as unknown: an earlier copy may have been executed |
-//! | nothing within `proposal_timeout` in all | completes as unknown, or as failed if it never sent the operation |
+//! | nothing within `clients.proposal_timeout` in all | completes as unknown, or as failed if it was never sent |
 //!
-//! Waits double from `retry_min` to `retry_max`, and half of each is drawn. A redirect is no result: the network may
-//! still deliver a copy of the request to a leader.
+//! Waits double from `clients.retry_min` to `clients.retry_max`, and half of each is drawn. A redirect is no
+//! result: the network may still deliver a copy of the request to a leader.
 
 use splitbrain_kernel::context::{Context, OperationId, OperationResult};
 use splitbrain_kernel::id::NodeId;
@@ -71,7 +71,7 @@ impl<C: Payload> Client<C> {
         };
         *sent += u32::from(call != Call::Open);
         ctx.send(self.leader, RaftMessage::Request { operation: *operation, call: Box::new(call) });
-        ctx.set_timer(RaftTimer::Request, self.options.request_timeout);
+        ctx.set_timer(RaftTimer::Request, self.options.clients.request_timeout);
     }
 
     /// A server has answered.
@@ -132,7 +132,7 @@ impl<C: Payload> Client<C> {
 
     /// The request did not come to this server. If it was sent to another before, or twice, it may be in a log.
     fn on_call_refused(&mut self, ctx: &mut Context<RaftNode<C>>, from: NodeId) {
-        match self.options.on_refusal {
+        match self.options.clients.on_refusal {
             OnRefusal::Retry => self.wait(ctx, from),
             OnRefusal::Fail if self.sent() <= 1 => self.end_request(ctx, OperationResult::Failed),
             OnRefusal::Fail => self.end_request(ctx, OperationResult::Unknown),
@@ -153,8 +153,8 @@ impl<C: Payload> Client<C> {
     fn wait(&mut self, ctx: &mut Context<RaftNode<C>>, server: NodeId) {
         self.leader = self.after(server);
         self.kv.redirects = 0;
-        let doubled = self.options.retry_min.saturating_mul(1 << self.kv.waits.min(16));
-        let most = doubled.min(self.options.retry_max);
+        let doubled = self.options.clients.retry_min.saturating_mul(1 << self.kv.waits.min(16));
+        let most = doubled.min(self.options.clients.retry_max);
         self.kv.waits += 1;
         let wait = ctx.rng().duration(most.div(2), most).max(Duration::from_nanos(1));
         ctx.cancel_timer(RaftTimer::Request);

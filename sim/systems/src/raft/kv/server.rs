@@ -55,7 +55,7 @@ impl Host {
 impl RaftOptions {
     /// What bounds the sessions of the store.
     pub(super) const fn session_limits(&self) -> Limits {
-        Limits { timeout: self.session_timeout, sessions_max: self.sessions_max }
+        Limits { timeout: self.clients.session_timeout, sessions_max: self.clients.sessions_max }
     }
 }
 
@@ -92,7 +92,7 @@ impl Leader {
             // Who leads after a transfer is not known yet.
             return shared.redirect_request(ctx, source, operation, None);
         }
-        if let (Call::Read { key }, false) = (&call, shared.options.reads == Reads::Log) {
+        if let (Call::Read { key }, false) = (&call, shared.options.reads.method == Reads::Log) {
             return self.on_read(shared, ctx, source.node, operation, *key);
         }
         let command = Command { time: shared.kv.log_time(ctx.now()), call };

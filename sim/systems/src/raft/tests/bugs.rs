@@ -129,7 +129,7 @@ fn pre_candidate_keeps_leader() {
         host.take_sent().is_empty()
     });
     assert_eq!(shown, ONLY_WITH_THE_BUG);
-    let known = RaftOptions { transport: super::super::options::Transport::Datagram, ..hashicorp() };
+    let known = hashicorp().with(|o| o.transport.kind = super::super::options::Transport::Datagram);
     let shown = both(Bug::PreCandidateKeepsLeader, known, |mut host| {
         host.hear(s(2), heartbeat(1));
         host.sync();
@@ -170,7 +170,7 @@ fn votes_despite_leader() {
 
 #[test]
 fn older_term_committed() {
-    let base = RaftOptions { noop: false, ..paper() };
+    let base = paper().with(|o| o.log.noop = false);
     let shown = both(Bug::OlderTermCommitted, base, |mut host| {
         host.hear(s(2), append(1, at(0, 0), &[1], 0));
         host.sync();
@@ -201,7 +201,7 @@ fn learners_counted() {
     let run = |bug| {
         let mut options = PerServer::same(RaftOptions { bug, ..paper() });
         for learner in [4, 5] {
-            options.of.insert(s(learner), RaftOptions { learner: true, ..options.base.clone() });
+            options.of.insert(s(learner), options.base.clone().with(|o| o.membership.learner = true));
         }
         let mut host = Host::of(5, options);
         host.make_leader();
@@ -217,7 +217,7 @@ fn learners_are_contact() {
     let run = |bug| {
         let mut options = PerServer::same(RaftOptions { bug, ..etcd() });
         for learner in [4, 5] {
-            options.of.insert(s(learner), RaftOptions { learner: true, ..options.base.clone() });
+            options.of.insert(s(learner), options.base.clone().with(|o| o.membership.learner = true));
         }
         let mut host = Host::of(5, options);
         host.make_leader();
@@ -275,7 +275,7 @@ fn commit_taken_back() {
 /// Two appends are lost, which is as many as may be in flight; the heartbeat behind them is refused.
 #[test]
 fn in_flight_leaks() {
-    let shown = both(Bug::InFlightLeaks, RaftOptions { appends_in_flight: 2, ..paper() }, |mut host| {
+    let shown = both(Bug::InFlightLeaks, paper().with(|o| o.log.appends_in_flight = 2), |mut host| {
         host.make_leader();
         host.hear(s(2), accepted(1, 1));
         host.order(Order::Append(1));
@@ -293,7 +293,7 @@ fn in_flight_leaks() {
 fn learner_campaigns() {
     let run = |bug| {
         let mut options = PerServer::same(RaftOptions { bug, ..paper() });
-        options.of.insert(s(1), RaftOptions { learner: true, ..options.base.clone() });
+        options.of.insert(s(1), options.base.clone().with(|o| o.membership.learner = true));
         let mut host = Host::of(5, options);
         host.fire(RaftTimer::Election);
         host.sync();

@@ -97,7 +97,7 @@ fn a_lease_ignores_votes_and_pre_votes_silently() {
 
 #[test]
 fn a_lease_needs_check_quorum() {
-    let options = RaftOptions { check_quorum: Duration::ZERO, ..etcd() };
+    let options = etcd().with(|o| o.check_quorum.timeout = Duration::ZERO);
     let mut host = Host::new(options);
     host.hear(s(2), heartbeat(1));
     host.sync();
@@ -117,10 +117,13 @@ fn a_stale_append_is_answered_with_pre_vote_or_check_quorum_only() {
         host.take_sent().len()
     };
     assert_eq!(ask(etcd()), 1);
-    assert_eq!(ask(RaftOptions { pre_vote: false, ..etcd() }), 1);
-    let neither = RaftOptions { pre_vote: false, check_quorum: Duration::ZERO, ..etcd() };
+    assert_eq!(ask(etcd().with(|o| o.pre_vote.enabled = false)), 1);
+    let neither = etcd().with(|o| {
+        o.pre_vote.enabled = false;
+        o.check_quorum.timeout = Duration::ZERO;
+    });
     assert_eq!(ask(neither.clone()), 0);
-    assert_eq!(ask(RaftOptions { stale_append_reply: Answer::Always, ..neither }), 1);
+    assert_eq!(ask(neither.with(|o| o.log.stale_append_reply = Answer::Always)), 1);
 }
 
 #[test]

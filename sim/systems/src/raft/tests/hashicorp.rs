@@ -8,7 +8,7 @@ use super::host::{Host, accepted, at, heartbeat, millis, pre_vote, pre_vote_repl
 
 /// The rules without the connections.
 fn options() -> RaftOptions {
-    RaftOptions { transport: Transport::Datagram, ..hashicorp() }
+    hashicorp().with(|o| o.transport.kind = Transport::Datagram)
 }
 
 #[test]

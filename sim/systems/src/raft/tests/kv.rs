@@ -184,7 +184,7 @@ fn only_what_was_sent_once_and_refused_has_certainly_failed() {
     host.fire(RaftTimer::Retry);
     host.hear(s(2), reply(CallResult::Refused));
     assert_eq!(host.ended, [OperationResult::Unknown], "s1 may have taken the first copy");
-    let mut host = client_in_session(RaftOptions { on_refusal: OnRefusal::Retry, ..paper() });
+    let mut host = client_in_session(paper().with(|o| o.clients.on_refusal = OnRefusal::Retry));
     host.hear(s(1), reply(CallResult::Refused));
     assert!(host.ended.is_empty() && host.timers.contains_key(&RaftTimer::Retry));
 }

@@ -65,7 +65,7 @@ fn bring(term: u64, previous: super::super::ids::Position, members: Members, com
 }
 
 fn at_commit() -> RaftOptions {
-    RaftOptions { configuration_at: ConfigurationAt::Commit, ..paper() }
+    paper().with(|o| o.membership.configuration_at = ConfigurationAt::Commit)
 }
 
 // ---- One server at a time ----
@@ -124,7 +124,7 @@ fn only_a_leader_that_keeps_its_leadership_changes_anything() {
 
 #[test]
 fn a_learner_is_promoted_once_it_has_caught_up() {
-    let mut host = leader(RaftOptions { promotion_gap: 1, ..paper() });
+    let mut host = leader(paper().with(|o| o.membership.promotion_gap = 1));
     change(&mut host, Change::AddLearner(s(4)));
     host.hear(s(2), accepted(1, 2));
     host.take_observed();
@@ -199,7 +199,10 @@ fn at_commit_a_restart_goes_by_the_last_that_is_committed_for_certain() {
 #[test]
 fn a_snapshot_carries_the_configuration() {
     let shown = |bug| {
-        let options = RaftOptions { snapshot_distance: 2, bug, ..paper() };
+        let options = paper().with(|o| {
+            o.snapshot.distance = 2;
+            o.bug = bug;
+        });
         let mut host = three(options);
         host.hear(s(2), append(1, at(0, 0), &[1], 1));
         host.hear(s(2), bring(1, at(1, 1), voters(&[1, 2]), 2));
@@ -256,14 +259,14 @@ fn a_server_campaigns_until_its_removal_is_committed_and_does_not_count_itself()
 #[test]
 fn a_candidate_that_the_voter_does_not_know_is_answered_unless_the_options_say_otherwise() {
     let pre_voted = |votes_for| {
-        let mut host = three(RaftOptions { votes_for, ..etcd() });
+        let mut host = three(etcd().with(|o| o.votes.candidates = votes_for));
         host.hear(s(4), pre_vote(1, at(0, 0)));
         host.only_sent()
     };
     assert_eq!(pre_voted(VotesFor::Anyone), pre_vote_reply(1, Verdict::Granted));
     assert_eq!(pre_voted(VotesFor::MembersInPreVotes), pre_vote_reply(0, Verdict::Abandoned));
     let voted = |votes_for| {
-        let mut host = three(RaftOptions { votes_for, ..paper() });
+        let mut host = three(paper().with(|o| o.votes.candidates = votes_for));
         host.hear(s(4), vote(1, at(0, 0)));
         host.sync();
         host.only_sent()
@@ -357,7 +360,7 @@ fn at_commit_it_is_entered_and_left_when_the_entries_are_committed() {
 
 #[test]
 fn by_order_it_is_left_when_that_is_asked_for() {
-    let mut host = joint(RaftOptions { joint_leave: JointLeave::Ordered, ..paper() });
+    let mut host = joint(paper().with(|o| o.membership.joint_leave = JointLeave::Ordered));
     change(&mut host, Change::LeaveJoint);
     assert_eq!(refusal(&host), Some(ChangeRefusal::Pending), "it is not committed");
     host.hear(s(2), accepted(1, 2));
@@ -409,7 +412,7 @@ fn one_that_is_not_committed_stays_when_a_transfer_is_aborted() {
 fn learners_vote_by_way_of_it_once_they_have_caught_up() {
     let promote = Parts { voters: set(&[4]), removed: set(&[3]), ..Parts::default() };
     for by in [Change::Joint(promote), Change::AddVoter(s(4))] {
-        let mut host = leader(RaftOptions { promotion_gap: 0, ..paper() });
+        let mut host = leader(paper().with(|o| o.membership.promotion_gap = 0));
         change(&mut host, Change::AddLearner(s(4)));
         host.hear(s(2), accepted(1, 2));
         host.take_observed();
@@ -476,7 +479,10 @@ fn the_bugs_of_when_a_leader_may_change_show() {
     };
     assert!(second(Bug::SecondChangeWhilePending) && !second(Bug::None));
     let promoted = |bug| {
-        let mut host = leader(RaftOptions { bug, promotion_gap: 0, ..paper() });
+        let mut host = leader(paper().with(|o| {
+            o.membership.promotion_gap = 0;
+            o.bug = bug;
+        }));
         change(&mut host, Change::AddLearner(s(4)));
         host.hear(s(2), accepted(1, 2));
         change(&mut host, Change::Promote(s(4)));

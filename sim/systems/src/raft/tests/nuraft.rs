@@ -12,14 +12,17 @@ use super::host::{Host, accepted, append, at, heartbeat, millis, pre_vote, pre_v
 
 /// The rules without the connections.
 fn options() -> RaftOptions {
-    RaftOptions { transport: Transport::Datagram, requests_in_flight: 0, ..nuraft() }
+    nuraft().with(|o| {
+        o.transport.kind = Transport::Datagram;
+        o.transport.requests_in_flight = 0;
+    })
 }
 
 /// `s1` with this priority among these others.
 fn with_priorities(own: u64, others: [u64; 4]) -> Host {
     let mut all = PerServer::same(options());
     for (server, priority) in (1..).zip(std::iter::once(own).chain(others)) {
-        all.of.insert(s(server), RaftOptions { priority, ..options() });
+        all.of.insert(s(server), options().with(|o| o.priority.value = priority));
     }
     Host::of(5, all)
 }
@@ -176,7 +179,7 @@ fn a_server_that_leaves_stays_while_requests_come() {
 #[test]
 fn how_many_timeouts_a_server_waits_before_it_leaves_is_an_option() {
     for timeouts in [1, 4] {
-        let mut host = Host::new(RaftOptions { leave_timeouts: timeouts, ..options() });
+        let mut host = Host::new(options().with(|o| o.membership.leave_timeouts = timeouts));
         host.order(Order::Leave);
         for _ in 0..timeouts {
             assert!(!host.saw("left"));
@@ -202,9 +205,9 @@ fn low_priority_waits_until_the_target_has_decayed() {
 
 #[test]
 fn decay_can_go_from_tier_to_tier() {
-    let mut all = PerServer::same(RaftOptions { priority_decay: PriorityDecay::Tiered, ..options() });
-    all.of.insert(s(1), RaftOptions { priority: 50, ..all.base.clone() });
-    all.of.insert(s(2), RaftOptions { priority: 100, ..all.base.clone() });
+    let mut all = PerServer::same(options().with(|o| o.priority.decay = PriorityDecay::Tiered));
+    all.of.insert(s(1), all.base.clone().with(|o| o.priority.value = 50));
+    all.of.insert(s(2), all.base.clone().with(|o| o.priority.value = 100));
     let mut host = Host::of(3, all);
     host.hear(s(2), heartbeat(1));
     host.fire(RaftTimer::Election);
@@ -284,7 +287,7 @@ fn leadership_of_two_never_expires() {
 
 #[test]
 fn one_of_two_takes_itself_for_a_quorum_after_a_while() {
-    let adjusting = RaftOptions { auto_adjust_quorum: true, ..options() };
+    let adjusting = options().with(|o| o.quorum.auto_adjust = true);
     let mut host = Host::of(2, PerServer::same(adjusting));
     let mut rounds = 0;
     while host.role() != "candidate" {
@@ -302,8 +305,11 @@ fn one_of_two_takes_itself_for_a_quorum_after_a_while() {
 #[test]
 fn how_long_one_of_two_waits_before_it_goes_on_alone_is_an_option() {
     let of_two = |rounds, heartbeats| {
-        let limits = RaftOptions { auto_adjust_rounds: rounds, auto_adjust_heartbeats: heartbeats, ..options() };
-        Host::of(2, PerServer::same(RaftOptions { auto_adjust_quorum: true, ..limits }))
+        let limits = options().with(|o| {
+            o.quorum.auto_adjust_rounds = rounds;
+            o.quorum.auto_adjust_heartbeats = heartbeats;
+        });
+        Host::of(2, PerServer::same(limits.with(|o| o.quorum.auto_adjust = true)))
     };
     let mut host = of_two(1, 20);
     for round in 1..=4 {
@@ -324,7 +330,7 @@ fn how_long_one_of_two_waits_before_it_goes_on_alone_is_an_option() {
 
 #[test]
 fn a_lagging_state_machine_waits_for_its_grace_period() {
-    let mut host = Host::new(RaftOptions { lagging_grace: Duration::from_secs(2), ..options() });
+    let mut host = Host::new(options().with(|o| o.timing.lagging_grace = Duration::from_secs(2)));
     host.hear(s(2), append(1, at(0, 0), &[1, 1], 0));
     host.sync();
     host.restart();
@@ -374,7 +380,7 @@ fn a_server_that_receives_a_snapshot_does_not_campaign() {
 
 #[test]
 fn a_start_can_wait_for_the_first_append() {
-    let mut host = Host::new(RaftOptions { skip_first_timeout: true, ..options() });
+    let mut host = Host::new(options().with(|o| o.timing.skip_first_timeout = true));
     assert!(!host.timers.contains_key(&RaftTimer::Election));
     host.hear(s(2), heartbeat(1));
     assert!(host.timers.contains_key(&RaftTimer::Election));
@@ -440,7 +446,7 @@ fn a_lost_connection_frees_its_peer_after_a_backoff() {
 
 #[test]
 fn a_server_that_cannot_ask_a_quorum_exits() {
-    let mut host = Host::new(RaftOptions { reconnect_after: Duration::ZERO, ..nuraft() });
+    let mut host = Host::new(nuraft().with(|o| o.transport.reconnect_after = Duration::ZERO));
     host.fire(RaftTimer::Election);
     open_all(&mut host);
     let mut rounds = 1;
@@ -454,7 +460,11 @@ fn a_server_that_cannot_ask_a_quorum_exits() {
 
 #[test]
 fn rounds_in_which_a_quorum_could_not_be_asked_are_counted_for_ever() {
-    let stuck = RaftOptions { busy_exit: 3, reconnect_after: Duration::ZERO, reconnect_on_pre_vote: false, ..nuraft() };
+    let stuck = nuraft().with(|o| {
+        o.pre_vote.exit_after_busy_rounds = 3;
+        o.transport.reconnect_after = Duration::ZERO;
+        o.transport.reconnect_on_pre_vote = false;
+    });
     let mut host = Host::new(stuck);
     host.fire(RaftTimer::Election);
     open_all(&mut host);

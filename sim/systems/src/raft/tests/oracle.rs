@@ -64,11 +64,11 @@ fn broken(options: RaftOptions) -> Option<String> {
 
 #[test]
 fn servers_with_too_small_a_quorum_are_held_to_a_majority() {
-    assert_eq!(broken(RaftOptions { election_quorum: 2, ..paper() }).as_deref(), Some("elected_by_quorum"));
+    assert_eq!(broken(paper().with(|o| o.quorum.election = 2)).as_deref(), Some("elected_by_quorum"));
 }
 
 #[test]
 fn servers_that_do_as_the_invariants_expect_are_right() {
     assert_eq!(broken(paper()), None);
-    assert_eq!(broken(RaftOptions { election_quorum: 4, ..paper() }), None, "more than a majority is no less");
+    assert_eq!(broken(paper().with(|o| o.quorum.election = 4)), None, "more than a majority is no less");
 }

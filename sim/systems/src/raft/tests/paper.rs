@@ -219,7 +219,7 @@ fn candidate_starts_a_further_term_when_nobody_wins() {
 
 #[test]
 fn the_term_step_is_an_option() {
-    let mut host = Host::new(super::super::options::RaftOptions { term_step: 10, ..paper() });
+    let mut host = Host::new(paper().with(|o| o.votes.term_step = 10));
     host.fire(RaftTimer::Election);
     assert_eq!(host.term(), 10);
 }
@@ -227,7 +227,7 @@ fn the_term_step_is_an_option() {
 #[test]
 fn learner_neither_campaigns_nor_counts() {
     let mut options = splitbrain_kernel::options::PerServer::same(paper());
-    options.of.insert(s(1), super::super::options::RaftOptions { learner: true, ..paper() });
+    options.of.insert(s(1), paper().with(|o| o.membership.learner = true));
     let mut learner = Host::of(3, options.clone());
     learner.fire(RaftTimer::Election);
     assert_eq!((learner.term(), learner.role()), (0, "follower"));

@@ -32,7 +32,7 @@ fn served(operation: u64, index: u64) -> (NodeId, RaftMessage) {
 }
 
 fn options(reads: Reads) -> RaftOptions {
-    RaftOptions { reads, ..paper() }
+    paper().with(|o| o.reads.method = reads)
 }
 
 /// A leader of five that has committed its first entry.

@@ -95,7 +95,7 @@ fn leader_counts_itself_once_its_entry_is_durable() {
 #[test]
 fn leader_commits_only_in_its_own_term() {
     // Figure 8: an entry of an older term on a majority is not committed by counting.
-    let mut host = Host::new(super::super::options::RaftOptions { noop: false, ..paper() });
+    let mut host = Host::new(paper().with(|o| o.log.noop = false));
     host.hear(s(2), append(1, at(0, 0), &[1], 0));
     host.sync();
     host.make_leader();
@@ -124,7 +124,7 @@ fn replicating(options: RaftOptions) -> Host {
 
 #[test]
 fn appends_ahead_of_their_answers_are_bounded() {
-    let mut host = replicating(RaftOptions { appends_in_flight: 2, ..paper() });
+    let mut host = replicating(paper().with(|o| o.log.appends_in_flight = 2));
     for value in [7, 8, 9] {
         host.hear(C1, propose(value));
     }
@@ -140,7 +140,7 @@ fn appends_ahead_of_their_answers_are_bounded() {
 #[test]
 fn an_append_holds_no_more_bytes_than_it_may() {
     let three = 3 * u64::from(Entry { term: Term(1), command: Command::Set(0_u64) }.wire_size());
-    let mut host = Host::new(RaftOptions { append_bytes_max: three, ..paper() });
+    let mut host = Host::new(paper().with(|o| o.log.append_bytes_max = three));
     host.make_leader();
     for value in 1..=9 {
         host.hear(C1, propose(value));
@@ -153,7 +153,7 @@ fn an_append_holds_no_more_bytes_than_it_may() {
 
 #[test]
 fn without_parallel_append_nothing_is_sent_before_the_own_disk_has_it() {
-    let mut host = replicating(RaftOptions { parallel_append: false, ..paper() });
+    let mut host = replicating(paper().with(|o| o.log.parallel_append = false));
     host.hear(C1, propose(7));
     assert!(host.take_sent().is_empty(), "it is written first");
     host.fire(RaftTimer::Heartbeat);
@@ -168,7 +168,7 @@ fn without_parallel_append_nothing_is_sent_before_the_own_disk_has_it() {
 
 #[test]
 fn a_linear_hint_is_the_followers_last_place_and_leads_back_one_by_one() {
-    let linear = RaftOptions { conflict_hint: ConflictHint::Linear, ..paper() };
+    let linear = paper().with(|o| o.log.conflict_hint = ConflictHint::Linear);
     let mut host = Host::new(linear);
     host.hear(s(2), append(1, at(0, 0), &[1, 1, 1], 0));
     host.hear(s(3), append(2, at(2, 2), &[], 0));
@@ -195,7 +195,10 @@ fn a_linear_hint_is_the_followers_last_place_and_leads_back_one_by_one() {
 
 #[test]
 fn with_any_term_copies_of_older_terms_are_committed() {
-    let options = RaftOptions { noop: false, commit_counts: CommitCounts::AnyTerm, ..paper() };
+    let options = paper().with(|o| {
+        o.log.noop = false;
+        o.log.commit_counts = CommitCounts::AnyTerm;
+    });
     let mut host = Host::new(options);
     host.hear(s(2), append(1, at(0, 0), &[1], 0));
     host.sync();
@@ -209,7 +212,7 @@ fn with_any_term_copies_of_older_terms_are_committed() {
 #[test]
 fn what_an_earlier_leadership_knew_counts_only_if_it_is_kept() {
     let commits = |matched_at_election| {
-        let mut host = Host::new(RaftOptions { matched_at_election, ..paper() });
+        let mut host = Host::new(paper().with(|o| o.log.matched_at_election = matched_at_election));
         host.make_leader();
         host.order(Order::Append(4));
         host.sync();
@@ -222,8 +225,10 @@ fn what_an_earlier_leadership_knew_counts_only_if_it_is_kept() {
     };
     assert_eq!(commits(MatchedAtElection::Reset), Index(0));
     assert_eq!(commits(MatchedAtElection::Kept), Index(0), "place 5 is of an older term");
-    let kept =
-        RaftOptions { matched_at_election: MatchedAtElection::Kept, commit_counts: CommitCounts::AnyTerm, ..paper() };
+    let kept = paper().with(|o| {
+        o.log.matched_at_election = MatchedAtElection::Kept;
+        o.log.commit_counts = CommitCounts::AnyTerm;
+    });
     let mut host = Host::new(kept);
     host.make_leader();
     host.order(Order::Append(4));

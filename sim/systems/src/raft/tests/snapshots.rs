@@ -12,7 +12,11 @@ use super::super::snapshot::{Item, PartResult, Snapshot, SnapshotPart};
 use super::host::{Host, accepted, append, at, s, vote};
 
 fn options() -> RaftOptions {
-    RaftOptions { snapshot_distance: 4, snapshot_trailing: 1, snapshot_part_bytes: 1, ..paper() }
+    paper().with(|o| {
+        o.snapshot.distance = 4;
+        o.snapshot.trailing = 1;
+        o.snapshot.part_bytes = 1;
+    })
 }
 
 /// A follower with five committed entries of term 1.
@@ -86,7 +90,7 @@ fn without_a_distance_no_order_takes_a_snapshot() {
     host.hear(s(2), append(1, at(0, 0), &[1, 1], 2));
     host.order(Order::Snapshot);
     assert!(!host.saw("snapshot taken"));
-    let mut host = Host::new(RaftOptions { snapshot_distance: 100, ..paper() });
+    let mut host = Host::new(paper().with(|o| o.snapshot.distance = 100));
     host.hear(s(2), append(1, at(0, 0), &[1, 1], 2));
     host.order(Order::Snapshot);
     assert!(host.saw("snapshot taken"));
@@ -258,7 +262,7 @@ fn a_crash_at_each_step_of_an_installation_leaves_what_was_acknowledged() {
 
 #[test]
 fn a_snapshot_that_covers_no_more_than_what_is_committed_changes_nothing() {
-    let mut host = Host::new(RaftOptions { snapshot_distance: 100, ..options() });
+    let mut host = Host::new(options().with(|o| o.snapshot.distance = 100));
     host.hear(s(2), append(3, at(0, 0), &[1, 1, 3], 3));
     host.sync();
     host.take_sent();
@@ -291,7 +295,7 @@ fn a_late_part_of_an_older_snapshot_takes_nothing_back() {
 
 #[test]
 fn a_log_that_has_the_last_entry_keeps_its_suffix() {
-    let mut host = Host::new(RaftOptions { snapshot_distance: 100, ..options() });
+    let mut host = Host::new(options().with(|o| o.snapshot.distance = 100));
     host.hear(s(2), append(3, at(0, 0), &[1, 1, 3], 0));
     host.sync();
     host.take_sent();

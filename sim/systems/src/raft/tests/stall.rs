@@ -13,7 +13,7 @@ use super::host::{Host, accepted, append, at, heartbeat, s, vote, vote_reply};
 const C1: NodeId = NodeId::client(1);
 
 fn with(waits_for_sync: WaitsForSync) -> RaftOptions {
-    RaftOptions { waits_for_sync, ..paper() }
+    paper().with(|o| o.log.waits_for_sync = waits_for_sync)
 }
 
 fn propose(value: u64) -> RaftMessage {
@@ -34,7 +34,7 @@ fn the_whole_loop_is_silent_while_it_syncs_and_then_takes_in_what_came_in_order(
     let mut host = leader_that_writes(with(WaitsForSync::WholeLoop));
     host.fire(RaftTimer::Heartbeat);
     assert_eq!(host.take_sent(), [], "it does not tick");
-    assert_eq!(host.timers[&RaftTimer::Heartbeat], host.now() + paper().heartbeat, "the tick is lost");
+    assert_eq!(host.timers[&RaftTimer::Heartbeat], host.now() + paper().timing.heartbeat, "the tick is lost");
     host.hear(s(2), vote(9, at(9, 9)));
     host.hear(s(3), heartbeat(10));
     assert_eq!((host.term(), host.role()), (1, "leader"), "it takes in nothing");
@@ -96,8 +96,10 @@ fn fail(host: &mut Host) {
 
 #[test]
 fn a_leader_that_stays_goes_on_with_its_heartbeats_and_with_nothing_else() {
-    let options =
-        RaftOptions { on_write_failure: OnWriteFailure::Stay, parallel_append: false, ..with(WaitsForSync::WholeLoop) };
+    let options = with(WaitsForSync::WholeLoop).with(|o| {
+        o.log.on_write_failure = OnWriteFailure::Stay;
+        o.log.parallel_append = false;
+    });
     let mut host = leader_that_writes(options);
     let durable = host.server().log().durable();
     fail(&mut host);
@@ -114,7 +116,7 @@ fn a_leader_that_stays_goes_on_with_its_heartbeats_and_with_nothing_else() {
 
 #[test]
 fn a_server_that_stayed_keeps_its_promises_once_it_starts_anew() {
-    let options = RaftOptions { on_write_failure: OnWriteFailure::Stay, ..paper() };
+    let options = paper().with(|o| o.log.on_write_failure = OnWriteFailure::Stay);
     let mut host = leader_that_writes(options);
     fail(&mut host);
     host.restart();

@@ -70,8 +70,10 @@ fn a_transfer_that_comes_to_nothing_is_given_up() {
 
 #[test]
 fn a_leader_of_nuraft_steps_down_whether_the_target_is_ready_or_not() {
-    let options =
-        RaftOptions { transport: super::super::options::Transport::Datagram, requests_in_flight: 0, ..nuraft() };
+    let options = nuraft().with(|o| {
+        o.transport.kind = super::super::options::Transport::Datagram;
+        o.transport.requests_in_flight = 0;
+    });
     let mut host = leader(options.clone());
     host.order(Order::Transfer(Some(s(2))));
     assert_eq!((host.take_sent(), host.role()), (vec![(s(2), timeout_now(1))], "follower"));
@@ -114,7 +116,7 @@ fn an_order_of_an_earlier_term_or_of_somebody_else_is_ignored() {
     host.hear(s(4), timeout_now(4));
     assert_eq!((host.term(), host.role()), (3, "follower"));
     let mut options = splitbrain_kernel::options::PerServer::same(paper());
-    options.of.insert(s(1), RaftOptions { learner: true, ..paper() });
+    options.of.insert(s(1), paper().with(|o| o.membership.learner = true));
     let mut learner = Host::of(5, options);
     learner.hear(s(2), heartbeat(3));
     learner.hear(s(2), timeout_now(3));

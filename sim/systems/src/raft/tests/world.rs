@@ -8,7 +8,7 @@ use splitbrain_kernel::fault::{Crash, CrashScope, Cut, Fault, InFlight, Keep, La
 use splitbrain_kernel::id::{Cluster, NodeId, Side};
 use splitbrain_kernel::invariant::InvariantSet;
 use splitbrain_kernel::options::{
-    Idle, OptionFields as _, OptionSpec, Options, PerServer, Preset, Scene, Value, ValueKind,
+    Idle, OptionFields as _, OptionShape, OptionSpec, Options, PerServer, Preset, Scene, Value, ValueKind,
 };
 use splitbrain_kernel::plan::{Moment, PlannedOperation, PlannedOrder};
 use splitbrain_kernel::rng::{Ppm, Rng, Seed};
@@ -102,7 +102,10 @@ fn run(
 /// What the servers hold after a run of so many seconds: entries in memory and records on the disk, of the one that has
 /// most; and how much they have applied at least.
 fn held_after(seconds: u64) -> (usize, usize, u64) {
-    let options = RaftOptions { snapshot_distance: 20, snapshot_trailing: 10, ..paper() };
+    let options = paper().with(|o| {
+        o.snapshot.distance = 20;
+        o.snapshot.trailing = 10;
+    });
     let system = Raft::new(Setup::new(CLUSTER, PerServer::same(options), BOUNDS)).expect("the options stand together");
     let run = run_options(Duration::from_secs(seconds), Ppm::new(10_000));
     let mut world = World::new(&system, &run, Seed(5));
@@ -242,10 +245,10 @@ fn etcds_pre_vote_without_check_quorum_moves_the_leadership_once() {
     // Alone it compares terms and logs only. The starved server's log is good enough until the next leader has
     // committed its first entry, which the server starved then lacks.
     for leader in 1..=5 {
-        let alone = RaftOptions { check_quorum: Duration::ZERO, ..etcd() };
+        let alone = etcd().with(|o| o.check_quorum.timeout = Duration::ZERO);
         let moved = partitioned(alone.clone(), leader);
         assert_eq!(count(&moved, "leader elected"), 2, "s{leader}: {:?}", moved.counts);
-        let moving = partitioned(RaftOptions { noop: false, ..alone }, leader);
+        let moving = partitioned(alone.with(|o| o.log.noop = false), leader);
         assert!(count(&moving, "leader elected") > 10, "s{leader}: {:?}", moving.counts);
     }
 }
@@ -283,15 +286,16 @@ fn any_value(kind: ValueKind, rng: &mut Rng) -> Value {
 
 /// A preset with a few options changed, until they stand together.
 fn any_options(rng: &mut Rng) -> RaftOptions {
+    let all = OptionShape::of::<RaftOptions>().options();
     loop {
         let preset = rng.choose(RaftOptions::presets()).expect("there are presets");
         let mut options = (preset.make)();
         for _ in 0..rng.below(8) {
-            let spec: &OptionSpec = rng.choose(RaftOptions::SPECS).expect("there are options");
+            let (path, spec) = rng.choose(&all).expect("there are options");
             let value = any_value(spec.kind, rng);
-            assert!(options.set(spec.name, &value), "the value is of the option's kind");
+            assert!(options.set(path, &value), "the value is of the option's kind");
         }
-        if options.validate(CLUSTER).is_ok() && !options.learner {
+        if options.validate(CLUSTER).is_ok() && !options.membership.learner {
             return options;
         }
     }
@@ -322,7 +326,7 @@ fn no_options_make_a_node_panic() {
         for _ in 0..rng.below(3) {
             let server = NodeId::server(rng.between(1, 4) as u16);
             let learner = rng.below(4) == 0;
-            let own = RaftOptions { learner, ..any_options(&mut rng) };
+            let own = any_options(&mut rng).with(|o| o.membership.learner = learner);
             options.of.insert(server, together_with(&options.base, own));
         }
         let mut world = run_options(Duration::from_secs(8), Ppm::new(10_000));
@@ -335,11 +339,12 @@ fn no_options_make_a_node_panic() {
 
 /// The same with what must be the same for all servers.
 fn together_with(base: &RaftOptions, own: RaftOptions) -> RaftOptions {
-    let RaftOptions { session_timeout, sessions_max, reads, read_lease, .. } = *base;
-    let election_timeout_min = own.election_timeout_min.max(read_lease);
-    let election_timeout_max = own.election_timeout_max.max(election_timeout_min);
-    let shared = RaftOptions { session_timeout, sessions_max, reads, read_lease, ..own };
-    RaftOptions { election_timeout_min, election_timeout_max, ..shared }
+    own.with(|o| {
+        (o.clients.session_timeout, o.clients.sessions_max) = (base.clients.session_timeout, base.clients.sessions_max);
+        o.reads = base.reads.clone();
+        o.timing.election_timeout_min = o.timing.election_timeout_min.max(o.reads.lease);
+        o.timing.election_timeout_max = o.timing.election_timeout_max.max(o.timing.election_timeout_min);
+    })
 }
 
 fn any_orders(rng: &mut Rng) -> Vec<PlannedOrder<Order>> {
@@ -369,6 +374,7 @@ fn any_orders(rng: &mut Rng) -> Vec<PlannedOrder<Order>> {
 fn an_idle_option_changes_nothing() {
     let scene = Scene { cluster: CLUSTER, orders: &[] };
     let idle = |options: &RaftOptions| RaftOptions::idle(&PerServer::same(options.clone()), scene);
+    let specs: BTreeMap<String, OptionSpec> = OptionShape::of::<RaftOptions>().options().into_iter().collect();
     let mut tried = std::collections::BTreeSet::new();
     for seed in 0..30 {
         let mut rng = Seed(seed).stream("idle", 0);
@@ -379,9 +385,8 @@ fn an_idle_option_changes_nothing() {
         let before = digest(&options);
         for (what, why) in idle(&options) {
             let Idle::Option(name) = what else { continue };
-            let spec = RaftOptions::SPECS.iter().find(|spec| spec.name == name).expect("an option of Raft");
             let mut changed = options.clone();
-            assert!(changed.set(name, &any_value(spec.kind, &mut rng)), "the value is of the option's kind");
+            assert!(changed.set(name, &any_value(specs[name].kind, &mut rng)), "the value is of the option's kind");
             let stands = changed.validate(CLUSTER).is_ok() && idle(&changed).iter().any(|(other, _)| *other == what);
             if stands && changed != options {
                 assert_eq!(digest(&changed), before, "{name}: {why}: {options:?}");
@@ -395,37 +400,43 @@ fn an_idle_option_changes_nothing() {
 #[test]
 fn what_has_an_effect_is_not_idle() {
     let on = [
-        "snapshot_trailing",
-        "snapshot_part_bytes",
-        "pre_vote_term",
-        "starved_exit",
-        "auto_adjust_rounds",
-        "auto_adjust_heartbeats",
-        "leave_timeouts",
-        "check_quorum_method",
-        "priority_decay",
-        "zero_priority_leader",
-        "read_lease",
-        "promotion_gap",
+        "snapshot.trailing",
+        "snapshot.part_bytes",
+        "pre_vote.term",
+        "pre_vote.exit_after_rejections",
+        "quorum.auto_adjust_rounds",
+        "quorum.auto_adjust_heartbeats",
+        "membership.leave_timeouts",
+        "check_quorum.method",
+        "priority.decay",
+        "priority.zero_leader",
+        "reads.lease",
+        "membership.promotion_gap",
     ];
     let idle = |options: &RaftOptions, orders: &[String]| {
         let all = RaftOptions::idle(&PerServer::same(options.clone()), Scene { cluster: CLUSTER, orders });
         on.into_iter().filter(|name| all.iter().any(|(what, _)| *what == Idle::Option(name))).collect::<Vec<_>>()
     };
-    let mut options = RaftOptions { starved_exit: 3, ..paper() };
+    let mut options = paper().with(|o| o.pre_vote.exit_after_rejections = 3);
     assert_eq!(idle(&options, &[]), on);
-    options.snapshot_distance = 10;
-    options.pre_vote = true;
-    options.auto_adjust_quorum = true;
-    options.votes_for = VotesFor::Members;
-    options.check_quorum = options.election_timeout_min;
-    options.priority = 7;
-    options.reads = crate::raft::options::Reads::Lease;
-    assert_eq!(idle(&options, &["promote".to_owned()]), ["zero_priority_leader"]);
+    options.snapshot.distance = 10;
+    options.pre_vote.enabled = true;
+    options.quorum.auto_adjust = true;
+    options.votes.candidates = VotesFor::Members;
+    options.check_quorum.timeout = options.timing.election_timeout_min;
+    options.priority.value = 7;
+    options.reads.method = crate::raft::options::Reads::Lease;
+    assert_eq!(idle(&options, &["promote".to_owned()]), ["priority.zero_leader"]);
     // One server is enough.
     let mut apart = PerServer::same(paper());
-    apart.of.insert(NodeId::server(2), RaftOptions { priority: 0, snapshot_distance: 5, ..paper() });
+    apart.of.insert(
+        NodeId::server(2),
+        paper().with(|o| {
+            o.priority.value = 0;
+            o.snapshot.distance = 5;
+        }),
+    );
     let all = RaftOptions::idle(&apart, Scene { cluster: CLUSTER, orders: &[] });
-    assert!(!all.iter().any(|(what, _)| *what == Idle::Option("zero_priority_leader")));
+    assert!(!all.iter().any(|(what, _)| *what == Idle::Option("priority.zero_leader")));
     assert!(!all.iter().any(|(what, _)| *what == Idle::Message("snapshot_part")));
 }

@@ -57,7 +57,8 @@ impl Bounds {
         let is_replicated = setup.options.base.replication == Replication::Raft;
         let replicas = if is_replicated { u64::from(setup.cluster.count(META)) } else { 1 };
         let tries = tries.saturating_mul(replicas);
-        let election = most(|options| options.raft.election_timeout_max + options.raft.read_lease).saturating_mul(10);
+        let election =
+            most(|options| options.raft.timing.election_timeout_max + options.raft.reads.lease).saturating_mul(10);
         let election = if is_replicated { election } else { Duration::ZERO };
         let latency = election + setup.bounds.latency.saturating_mul(20) + Duration::from_secs(1);
         let with_tenth = |span: Duration| span + span.div(10);

@@ -165,7 +165,7 @@ impl Master {
             return self.finish(ctx);
         }
         self.active.as_mut().expect("this job is at work").stage = stage;
-        ctx.set_timer(SessionTimer::Job, self.options.raft.heartbeat);
+        ctx.set_timer(SessionTimer::Job, self.options.raft.timing.heartbeat);
     }
 
     /// Whether it is decided that a session expires, though that is not durable yet.

@@ -176,8 +176,8 @@ fn a_decision_that_comes_from_an_earlier_term_ends_no_session() {
 #[test]
 fn the_log_is_compacted_and_a_replica_that_was_away_gets_the_table() {
     let mut options = replicated();
-    (options.raft.snapshot_distance, options.raft.snapshot_trailing) = (10, 2);
-    options.raft.snapshot_part_bytes = 64;
+    (options.raft.snapshot.distance, options.raft.snapshot.trailing) = (10, 2);
+    options.raft.snapshot.part_bytes = 64;
     let mut town = led(options, 2);
     let leader = town.leader().expect("one leads");
     let away = METAS.into_iter().find(|meta| *meta != leader).expect("there are three");
