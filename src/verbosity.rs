@@ -37,8 +37,8 @@ pub(crate) fn begin(count: u8) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a line comes from this crate, and is as grave as this. A crate whose name only begins like ours may be the code
-/// under test.
+/// Whether a line comes from this crate, and is as grave as this. A crate whose name only begins like ours may be the
+/// code under test.
 fn is_shown(line: &Metadata<'_>, level: LevelFilter) -> bool {
     is_ours(line.target()) && *line.level() <= level
 }
