@@ -118,7 +118,7 @@ impl<N: RaftFacts> Clients<N> {
         }
         let Some(Some((at, entry))) = N::logged(write) else { return };
         if !self.failed.is_empty() {
-            failed_stays_out::logged::<N>(server, entry, &self.failed, findings);
+            failed_stays_out::met::<N>(server, (entry, None), &self.failed, findings);
         }
         if leads == Some(at.term) {
             self.on_created(server, at.index, entry);
@@ -141,7 +141,7 @@ impl<N: RaftFacts> Clients<N> {
     /// [`super::state_machine_safety`].
     pub(super) fn on_applied(&mut self, server: NodeId, index: Index, entry: &N::Entry, findings: &mut Findings) {
         if index > self.order.applied() && !self.failed.is_empty() {
-            failed_stays_out::applied::<N>(server, index, entry, &self.failed, findings);
+            failed_stays_out::met::<N>(server, (entry, Some(index)), &self.failed, findings);
         }
         self.order.apply(index, N::store_command(entry));
     }

@@ -42,32 +42,22 @@ pub(super) fn failed<'a, N: RaftFacts>(
     });
 }
 
-/// A server writes an entry to its log, and these requests belong to operations that have failed.
-pub(super) fn logged<N: RaftFacts>(
+/// A server writes an entry to its log, or is the first to apply it at this place; these requests belong to operations
+/// that have failed.
+pub(super) fn met<N: RaftFacts>(
     server: NodeId,
-    entry: &N::Entry,
+    (entry, applied_at): (&N::Entry, Option<Index>),
     failed: &[(NodeId, OperationId, N::Message)],
     findings: &mut Findings,
 ) {
     let found = failed.iter().find(|(_, _, request)| N::carries(entry, request));
     findings.check(FAILED_STAYS_OUT, Some(server), found.is_none(), || {
         let (client, id, _) = found.expect("it was found");
-        format!("operation {} of {client} has failed; {server} writes it to its log: {entry:?}", id.0)
-    });
-}
-
-/// A server is the first to apply the entry of this place, and these requests belong to operations that have failed.
-pub(super) fn applied<N: RaftFacts>(
-    server: NodeId,
-    index: Index,
-    entry: &N::Entry,
-    failed: &[(NodeId, OperationId, N::Message)],
-    findings: &mut Findings,
-) {
-    let found = failed.iter().find(|(_, _, request)| N::carries(entry, request));
-    findings.check(FAILED_STAYS_OUT, Some(server), found.is_none(), || {
-        let (client, id, _) = found.expect("it was found");
-        format!("operation {} of {client} has failed; {server} applies it at place {index}: {entry:?}", id.0)
+        let what = match applied_at {
+            None => "writes it to its log".to_owned(),
+            Some(index) => format!("applies it at place {index}"),
+        };
+        format!("operation {} of {client} has failed; {server} {what}: {entry:?}", id.0)
     });
 }
 
@@ -84,7 +74,7 @@ mod tests {
         let mut findings = all_on();
         let other = entry(8);
         failed::<RaftNode>((c(1), ID), &[request(7)], None, [(Index(1), &other)].into_iter(), &mut findings);
-        logged::<RaftNode>(s(1), &other, &[(c(1), ID, request(7))], &mut findings);
+        met::<RaftNode>(s(1), (&other, None), &[(c(1), ID, request(7))], &mut findings);
         assert!(!findings.is_broken());
         assert_eq!(findings.evaluated()[FAILED_STAYS_OUT], 2);
     }
@@ -102,7 +92,14 @@ mod tests {
     #[test]
     fn a_failure_that_comes_into_a_log_later_is_found() {
         let mut findings = all_on();
-        logged::<RaftNode>(s(2), &entry(7), &[(c(1), ID, request(7))], &mut findings);
+        met::<RaftNode>(s(2), (&entry(7), None), &[(c(1), ID, request(7))], &mut findings);
         assert!(broken(&findings).1.contains("s2 writes it to its log"));
+    }
+
+    #[test]
+    fn a_failure_of_what_is_applied_later_is_found() {
+        let mut findings = all_on();
+        met::<RaftNode>(s(2), (&entry(7), Some(Index(4))), &[(c(1), ID, request(7))], &mut findings);
+        assert!(broken(&findings).1.contains("s2 applies it at place 4"));
     }
 }
