@@ -69,7 +69,7 @@ pub(crate) const RAFT: &[Absent] = &[
             "left",
             "order: any change",
             "pre-vote answered: abandoned",
-            "pre-vote rejected: not member",
+            "pre-vote denied: not member",
             "promoted",
             "removed",
             "stepped down: removed",
@@ -197,7 +197,7 @@ pub(crate) const RAFT: &[Absent] = &[
     },
     Absent {
         swarms: &["kv_nuraft", "nuraft"],
-        what: &["pre-vote rejected: log behind", "pre-vote rejected: stale term", "pre-vote rejected: voted"],
+        what: &["pre-vote denied: log behind", "pre-vote denied: stale term", "pre-vote denied: voted"],
         why: "NuRaft's pre-votes compare neither logs nor terms",
     },
     Absent {

@@ -112,7 +112,7 @@ fn system() -> SystemDescription {
         files: None,
         gauges: &[],
         measures: vec![MeasureInfo { name: "wait_max_ms".to_owned(), doc: String::new() }],
-        observations: &["leader elected", "pre-vote rejected"],
+        observations: &["leader elected", "pre-vote denied"],
         placed: &[],
         messages: &[],
         refusable: &[],
@@ -382,7 +382,7 @@ fn a_measure_is_judged_in_the_runs_that_have_it() {
 /// Anti-vacuity: what never happened, never tested anything.
 #[test]
 fn what_never_happened_is_inconclusive() {
-    let expect = "events = { at_least = 1, where = \"pre_vote\" }\nreach = [\"pre-vote rejected\"]";
+    let expect = "events = { at_least = 1, where = \"pre_vote\" }\nreach = [\"pre-vote denied\"]";
     let script = |seed: Seed| {
         let never_applied = if seed.0 == 0 { vec!["a", "b"] } else { vec!["b"] };
         Run {
@@ -397,7 +397,7 @@ fn what_never_happened_is_inconclusive() {
     assert_eq!(
         messages(&result),
         [
-            "never reached: pre-vote rejected",
+            "never reached: pre-vote denied",
             "b was never applied in any run",
             "no invariant was ever evaluated",
             "events was never tested: no run has pre_vote = true",
@@ -551,7 +551,7 @@ fn what_some_runs_did_not_apply_is_counted_over_those_that_passed() {
 fn a_campaign_ends_when_all_that_it_has_to_show_was_seen() {
     let script = |seed: Seed| {
         let run = if seed == Seed(2) { violated(seed, "election_safety") } else { passed(seed) };
-        let counts = if seed.0 >= 5 { BTreeMap::from([("pre-vote rejected".into(), 1)]) } else { BTreeMap::new() };
+        let counts = if seed.0 >= 5 { BTreeMap::from([("pre-vote denied".into(), 1)]) } else { BTreeMap::new() };
         Run { counts, ..run }
     };
     let runs = |reach: &str| {
@@ -559,7 +559,7 @@ fn a_campaign_ends_when_all_that_it_has_to_show_was_seen() {
         (result.judgement, result.runs)
     };
     assert_eq!(runs(""), (Judgement::AsExpected, 3));
-    assert_eq!(runs("reach = [\"pre-vote rejected\"]"), (Judgement::AsExpected, 6));
+    assert_eq!(runs("reach = [\"pre-vote denied\"]"), (Judgement::AsExpected, 6));
     assert_eq!(runs("reach = [\"leader elected\"]"), (Judgement::Inconclusive, 20));
     assert_eq!(runs("events = { at_least = 1 }"), (Judgement::AsExpected, 20), "a bound is of every run");
 }

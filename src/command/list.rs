@@ -296,14 +296,14 @@ fn files(out: &mut dyn Write, system: &SystemDescription) -> io::Result<()> {
     table(out, &rows.iter().map(|(name, doc)| (name, doc.as_str())).collect::<Vec<_>>())
 }
 
-/// The options, those of a group behind its table.
+/// The options, those of a group behind its name.
 fn options(out: &mut dyn Write, system: &SystemDescription) -> io::Result<()> {
     let mut group = "";
     for option in &system.options {
         if option.group() != group {
             group = option.group();
             let doc = system.groups.iter().find(|one| one.path == group).map_or("", |one| one.doc);
-            writeln!(out, "  {}  {doc}", paint(NAME, &format!("[{}.{group}]", system.name)))?;
+            writeln!(out, "  {}  {doc}", paint(NAME, group))?;
         }
         one_option(out, system, option)?;
     }

@@ -146,6 +146,7 @@ const ROWS: &[Row] = &[
     (&["election_timeout", "election_tick", "election_timeout_ms"], &["election_timeout_min"], Beside(ELECTION)),
     (&["heartbeat_interval", "heartbeat_tick", "heartbeat_timeout", "heartbeat_period"], &["heartbeat"], Advice::None),
     (&["prevote"], &["pre_vote", "pre_vote.enabled"], Advice::None),
+    (&["pre_vote_rejected"], &["pre-vote denied", "pre_vote_denied"], Advice::None),
     (&["snapshot_count", "snapshot_threshold", "snapshot_interval"], &["distance"], Advice::None),
     (&["fsync", "no_fsync"], &["lying_sync", "sync"], Advice::None),
     (&["appendentries", "append_entries", "append_entries_request", "msgapp"], &["append"], Advice::None),

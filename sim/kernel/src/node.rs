@@ -195,7 +195,7 @@ pub trait Observation: Data {
 pub struct Face {
     /// The group of the system that says it; empty for the system of the node itself.
     pub group: &'static str,
-    /// What happened: `leader elected`, `pre-vote rejected`. Scenarios name it in `when` and `reach`.
+    /// What happened: `leader elected`, `pre-vote denied`. Scenarios name it in `when` and `reach`.
     pub name: &'static str,
     /// What it changes in the census.
     pub change: Change,

@@ -72,7 +72,7 @@ pub struct OptionSpec {
     pub kind: ValueKind,
 }
 
-/// Options inside others, under a key of their own: a part of the options of a system, or those of an inner system.
+/// Options inside others, under a key of their own: a group of the same system, or those of an inner system.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionGroup {
     /// Its key in the scenario file: a table.
@@ -90,9 +90,9 @@ pub struct OptionShape {
     pub specs: &'static [OptionSpec],
     /// The options inside.
     pub groups: &'static [OptionGroup],
-    /// The names of its presets, each with what it stands for; none of what is only a part of other options.
+    /// The names of its presets, each with what it stands for; none of a group of the same system.
     pub presets: Vec<(&'static str, &'static str)>,
-    /// See [`Options::RENAMED`].
+    /// The old paths of its options, each beside the one that it has now: [`Options::RENAMED`].
     pub renamed: &'static [(&'static str, &'static str)],
 }
 
@@ -103,8 +103,8 @@ impl OptionShape {
         Self { specs: O::SPECS, groups: O::GROUPS, presets, renamed: O::RENAMED }
     }
 
-    /// The shape of a part of other options: it has no presets.
-    pub fn of_part<P: OptionFields>() -> Self {
+    /// The shape of a group of options of the same system: it has no presets.
+    pub fn of_group<P: OptionFields>() -> Self {
         Self { specs: P::SPECS, groups: P::GROUPS, presets: Vec::new(), renamed: &[] }
     }
 
@@ -261,7 +261,7 @@ pub fn set_below<O: Options>(group: &mut O, rest: &str, value: &Value) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{option}: {message}")]
 pub struct OptionsError {
-    /// The option to blame, by its path: `priority`, `raft.priority`.
+    /// The option to blame, by its path: `lease`, `raft.timing.heartbeat`.
     pub option: String,
     /// What is wrong and what would be right.
     pub message: String,
@@ -427,7 +427,7 @@ macro_rules! names {
 
 /// A struct of options, described once. After `=>` stands the [`ValueKind`] of the field. If the field is a struct of
 /// options itself, there stands `nested` for those of an inner system, which have presets and are checked by
-/// themselves, and `part` for some of the same system, which share a key.
+/// themselves, and `group` for some of the same system, which share a key.
 ///
 /// ```
 /// use splitbrain_kernel::options::{OptionFields as _, Options, Preset, Value, ValueKind};
@@ -467,7 +467,7 @@ macro_rules! names {
 ///         /// The leases: `[service.lease]`.
 ///         pub lease: LeaseOptions => nested,
 ///         /// What is bounded: `limits.clients = 5` in `[service]`.
-///         pub limits: LimitOptions => part,
+///         pub limits: LimitOptions => group,
 ///     }
 /// }
 /// assert_eq!(LeaseOptions::SPECS[0].name, "time_to_live");
@@ -495,9 +495,9 @@ macro_rules! options_of {
             [$($groups)* { [$($doc)+] nested $field $type }] $($($rest)*)?);
     };
     ($head:tt [$($all:tt)*] $specs:tt [$($groups:tt)*]
-        $(#[doc = $doc:literal])+ pub $field:ident: $type:ty => part $(, $($rest:tt)*)?) => {
+        $(#[doc = $doc:literal])+ pub $field:ident: $type:ty => group $(, $($rest:tt)*)?) => {
         $crate::options_of!($head [$($all)* { [$($doc)+] $field $type }] $specs
-            [$($groups)* { [$($doc)+] part $field $type }] $($($rest)*)?);
+            [$($groups)* { [$($doc)+] group $field $type }] $($($rest)*)?);
     };
     ($head:tt [$($all:tt)*] [$($specs:tt)*] $groups:tt
         $(#[doc = $doc:literal])+ pub $field:ident: $type:ty => $kind:expr $(, $($rest:tt)*)?) => {
@@ -574,9 +574,9 @@ macro_rules! options_of {
     };
 
     (@shape nested $inner:ty) => { $crate::options::OptionShape::of::<$inner> };
-    (@shape part $inner:ty) => { $crate::options::OptionShape::of_part::<$inner> };
+    (@shape group $inner:ty) => { $crate::options::OptionShape::of_group::<$inner> };
     (@set nested) => { $crate::options::set_below };
-    (@set part) => { $crate::options::OptionFields::set };
+    (@set group) => { $crate::options::OptionFields::set };
     (@validate nested) => { $crate::options::Options::validate_all };
-    (@validate part) => { $crate::options::OptionFields::validate_groups };
+    (@validate group) => { $crate::options::OptionFields::validate_groups };
 }

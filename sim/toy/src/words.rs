@@ -90,7 +90,7 @@ impl Message for Ping {
 pub struct Seen;
 
 impl Observation for Seen {
-    const NAMES: &'static [&'static str] = &["leader elected", "pre-vote rejected"];
+    const NAMES: &'static [&'static str] = &["leader elected", "pre-vote denied"];
 
     fn face(&self) -> Face {
         Face::new("leader elected", Change::None)

@@ -98,7 +98,7 @@ pub(crate) fn figures(system: &SystemDescription) -> Vec<(String, Cow<'static, s
     figures
 }
 
-/// `pre-vote rejected` → `pre_vote_rejected`.
+/// `pre-vote denied` → `pre_vote_denied`.
 fn slug(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }

@@ -22,7 +22,8 @@ use super::{EACH_KEY, Fields, Pairs};
 keys! {
     /// The options of the system, under its name. Beside these keys it has those that `splitbrain list` shows for the
     /// system; the options of a system inside stand in a table of their own, [session.raft], which takes a preset too.
-    /// What stands in a group has the path timing.heartbeat: a dotted key here, or a key of the table [raft.timing].
+    /// An option in a group is named by its path, such as timing.heartbeat of raft: a dotted key here, or a key of the
+    /// table [raft.timing].
     /// A range or choice is drawn once a run.
     pub(crate) OPTIONS = "<system>" {
         /// The named set of options to start from; the system's first where absent. A choice is drawn once a run.
@@ -210,9 +211,13 @@ fn is_option(value: &DeValue<'_>) -> bool {
 
 /// That the option which had this key in the table of a group has another.
 fn renamed(system: &SystemDescription, group: &str, key: &str) -> Option<Problem> {
+    Some(Problem::renamed(key, new_path(system, group, key)?))
+}
+
+/// The path, from the group on, of the option which had this key in its table.
+fn new_path<'s>(system: &'s SystemDescription, group: &str, key: &str) -> Option<&'s str> {
     let new = system.renamed(&joined(group, key))?;
-    let new = new.strip_prefix(group).map_or(new, |rest| rest.trim_start_matches('.'));
-    Some(Problem::renamed(key, new))
+    Some(new.strip_prefix(group).map_or(new, |rest| rest.trim_start_matches('.')))
 }
 
 /// What is said of a key that the table of a group does not have: its new name, or where it may stand.
@@ -220,10 +225,16 @@ fn problem(system: &SystemDescription, group: &str, key: &str, value: &DeValue<'
     if let Some(renamed) = renamed(system, group, key) {
         return renamed;
     }
-    if unknown.has_nearest() {
-        return unknown;
-    }
     let names = option_names(system, group);
+    if unknown.has_nearest() {
+        // A group that was an option once is no place for a value.
+        let once = names.iter().filter(|name| is_option(value) && unknown.proposes(name));
+        let path = once.filter_map(|name| new_path(system, group, name)).next().map(str::to_owned);
+        return match path {
+            Some(path) => unknown.with_nearest(path),
+            None => unknown,
+        };
+    }
     let inside: Vec<(&str, &str)> = options_inside(system, group).collect();
     let known = names.iter().map(String::as_str).chain(inside.iter().map(|(key, _)| *key));
     let meant = Problem::unknown_key(key, value, known);

@@ -171,7 +171,7 @@ fn of_observation<C: Payload>(observation: &RaftObservation<C>, f: &mut Formatte
             write!(f, "to {candidate}@{term}: {}", refusal_words(*reason))
         }
         Told::PreVoteGranted { term, candidate } => write!(f, "to {candidate} for @{term}"),
-        Told::PreVoteRejected { term, candidate, reason } => {
+        Told::PreVoteDenied { term, candidate, reason } => {
             write!(f, "to {candidate} for @{term}: {}", refusal_words(*reason))
         }
         Told::ElectionSkipped { reason } => write!(f, "as it {}", skip_words(*reason)),
@@ -377,7 +377,7 @@ mod tests {
             (RaftObservation::VoteGranted { term, candidate }, None, "to s4@3"),
             (RaftObservation::VoteDenied { term, candidate, reason: Refusal::Voted }, None, "to s4@3: already voted"),
             (
-                RaftObservation::PreVoteRejected { term, candidate, reason: Refusal::LogBehind },
+                RaftObservation::PreVoteDenied { term, candidate, reason: Refusal::LogBehind },
                 None,
                 "to s4 for @3: log behind",
             ),

@@ -69,7 +69,7 @@ impl<C: Payload> Client<C> {
         let is_proposal = matches!(what, Operation::Propose { .. });
         let operation = ctx.invoke(what.clone());
         self.running = Some(Running { operation, what, sent: 0 });
-        ctx.set_timer(RaftTimer::Proposal, self.options.clients.proposal_timeout);
+        ctx.set_timer(RaftTimer::Proposal, self.options.clients.operation_timeout);
         if is_proposal {
             self.propose(ctx);
         } else {

@@ -9,7 +9,7 @@ use super::ids::Term;
 use super::message::{Payload, RaftMessage, VoteRequest};
 use super::node::{RaftContext, RaftTimer};
 use super::observation::{RaftObservation, Refusal, Skip};
-use super::options::{ElectionTimer, LostRound, Stickiness, TimeoutDrawn, VotesFor};
+use super::options::{Candidates, ElectionTimer, LostRound, Stickiness, TimeoutDrawn};
 use super::roles::Round;
 use super::shared::Shared;
 use super::state::{Candidate, Role, Server};
@@ -394,7 +394,7 @@ impl<C: Payload> Shared<C> {
         if request.term < self.term() {
             return Some(Refusal::StaleTerm);
         }
-        if self.options.votes.candidates == VotesFor::Members && !self.is_member(candidate) {
+        if self.options.votes.candidates == Candidates::Members && !self.is_member(candidate) {
             return Some(Refusal::NotMember);
         }
         if self.hard.voted_for.is_some_and(|voted| voted != candidate) {

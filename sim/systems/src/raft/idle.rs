@@ -4,7 +4,7 @@
 
 use splitbrain_kernel::options::{Idle, PerServer, Scene};
 
-use super::options::{RaftOptions, Reads, Transport, VotesFor};
+use super::options::{Candidates, RaftOptions, ReadMethod, TransportKind};
 
 const NO_SNAPSHOTS: &str = "no server takes a snapshot, as snapshot.distance is 0";
 const NO_PRE_VOTE: &str = "there are no rounds of pre-votes, as pre_vote.enabled is false";
@@ -60,13 +60,17 @@ const NEEDS: &[Need] = &[
         why: "no server has the priority 0",
     },
     Need {
-        is_met: |options| options.reads.method == Reads::Lease,
+        is_met: |options| options.reads.method == ReadMethod::Lease,
         idle: &[Idle::Option("reads.lease")],
         why: "no server serves reads by a lease, as reads.method is another",
     },
     Need {
-        is_met: |options| options.transport.kind == Transport::Connection,
-        idle: &[Idle::Key("network.redial")],
+        is_met: |options| options.transport.kind == TransportKind::Connection,
+        idle: &[
+            Idle::Key("network.redial"),
+            Idle::Option("transport.reconnect_after"),
+            Idle::Option("transport.reconnect_on_pre_vote"),
+        ],
         why: "no connection is opened, as transport.kind is \"datagram\"",
     },
 ];
@@ -89,8 +93,13 @@ pub(super) fn of(all: &PerServer<RaftOptions>, scene: Scene<'_>) -> Vec<(Idle, &
     let adjusts = some(|options| options.quorum.auto_adjust);
     add(!pre_votes && adjusts, "quorum.auto_adjust_rounds", NO_PRE_VOTE);
     // Voters that know a candidate for no member tell it so in their answers to pre-votes.
-    let sends_away = pre_votes && some(|options| options.votes.candidates != VotesFor::Anyone);
+    let sends_away = pre_votes && some(|options| options.votes.candidates != Candidates::Anyone);
     add(!sends_away && !orders(&["leave"]), "membership.leave_timeouts", "no server is asked to leave");
+    let transfers = orders(&["transfer"]);
+    add(!transfers, "transfer.timeout", "no order hands a leadership over");
+    add(!transfers, "transfer.end", "no order hands a leadership over");
+    let joins = orders(&["change_members", "any_change"]);
+    add(!joins, "membership.joint_leave", "no order makes a joint configuration");
     let promotes = orders(&["promote", "change_members", "any_change"]);
     add(!promotes, "membership.promotion_gap", "no order promotes a learner");
     idle

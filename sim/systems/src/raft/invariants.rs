@@ -7,7 +7,7 @@
 //! They watch every node type that answers [`RaftFacts`], this crate's Raft or another. What an implementation cannot
 //! say is not evaluated there, and counted as such.
 //!
-//! Each knows from the [`Frame`] where it is promised: without `check_quorum` no leader has to give up, without
+//! Each knows from the [`Frame`] where it is promised: without `check_quorum.timeout` no leader has to give up, without
 //! pre-vote and check-quorum a partial partition may starve a cluster, and with `log.commit_counts = "any_term"` a
 //! leader may commit by an entry of an earlier term. What that loses is another matter: the safety properties are
 //! promised always. Options that give them up (election quorums that do not meet, votes in a counter where replies come
@@ -80,7 +80,7 @@ use matched_is_true::Matches;
 use one_vote_per_term::VotesGiven;
 use order::Order;
 use persist_before_reply::DurableStates;
-use pre_vote_purity::Face;
+use pre_vote_purity::VoterState;
 use quorum_contact::Contacts;
 use rounds::Rounds;
 use snapshot_soundness::Images;
@@ -129,7 +129,7 @@ invariants! {
     REMOVED_LEADER_RETIRES = removed_leader_retires,       // a removed leader gives up in time
     PROMOTED_WHEN_CAUGHT_UP = promoted_when_caught_up,     // learners are promoted when their log is there
     PRE_VOTE_BY_QUORUM = pre_vote_by_quorum,               // a round of pre-votes is won by a quorum's
-    COMMIT_NEVER_FALLS = commit_never_falls::Commits,      // a commit index never falls
+    COMMIT_NEVER_FALLS = commit_never_falls::CommitIndexes,      // a commit index never falls
     COMMITTED_NOT_TRUNCATED = committed_not_truncated::Ends, // what is committed stays in the log
     PROPOSALS_ANSWERED = proposals_answered::Proposals,    // proposals are answered within a bound
     FOLLOWERS_CATCH_UP = followers_catch_up::Lookout,      // followers catch up within a bound
@@ -200,7 +200,7 @@ remembered! {
         /// An acknowledgement that is being handled: who sent it.
         acknowledged: Option<NodeId> = None,
         /// A pre-vote that is being handled: who asked, and the voter before.
-        asked: Option<(NodeId, Face)> = None,
+        asked: Option<(NodeId, VoterState)> = None,
         /// The voter's timer before the vote request that it handles.
         timer: Option<Timer> = None,
         wait: Wait = Wait::new(),
@@ -301,7 +301,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
                 self.timer = server(&view, node).filter(|_| watched).map(|server| Timer::of(&server));
             }
             Said::PreVoteRequest if findings.is_on(PRE_VOTE_PURITY) => {
-                self.asked = server(&view, node).map(|server| (source, Face::of(&server)));
+                self.asked = server(&view, node).map(|server| (source, VoterState::of(&server)));
                 self.news = true;
             }
             _ => {}
@@ -315,7 +315,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
         if let Some((candidate, before)) = self.asked.take()
             && let Some(server) = server(&view, node)
         {
-            pre_vote_purity::unchanged(node, candidate, &before, &Face::of(&server), findings);
+            pre_vote_purity::unchanged(node, candidate, &before, &VoterState::of(&server), findings);
         }
         if let Some(follower) = self.acknowledged.take()
             && findings.is_on(MATCHED_IS_TRUE)
@@ -418,7 +418,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
 
     fn on_down(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
         if self.frame.watches(node) {
-            self.rounds.end(node, view.now(), None);
+            self.rounds.end_process(node, view.now());
             self.depose(view, node, findings);
             tell!(self.on_down(view, node, findings));
             self.survey(view, Cause::Process, findings);

@@ -30,7 +30,7 @@ use splitbrain_kernel::time::Instant;
 use super::ids::{Index, Position};
 use super::message::{Command, Entry, Payload};
 use super::node::{RaftContext, RaftNode};
-use super::options::Reads;
+use super::options::ReadMethod;
 use super::shared::Shared;
 use super::snapshot::Item;
 use super::state::{Leader, Role, Server};
@@ -118,7 +118,7 @@ impl<C: Payload> Server<C> {
     /// no other before its lease is over. `now` is the time of its monotonic clock.
     #[inline]
     pub fn leads_alone(&self, now: Instant) -> bool {
-        self.options().reads.method == Reads::Lease
+        self.options().reads.method == ReadMethod::Lease
             && self.shared.has_committed_in_term()
             && self.as_leader().is_some_and(|leader| leader.holds_lease_at(&self.shared, now))
     }

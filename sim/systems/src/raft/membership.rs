@@ -7,10 +7,10 @@
 //!   leader                                          followers
 //!     │ asked for a change: none is pending, and it     │
 //!     │ has committed an entry of its own term           │
-//!     │ ── append: configuration ─────────────────────▶ │ entered          configuration_at = "append"
+//!     │ ── append: configuration ─────────────────────▶ │ entered, if membership.configuration_at = "append"
 //!     │ ◀─────────────────────────────────── accepted ──│
 //!     │ committed                                        │
-//!     │ ── append, commit ────────────────────────────▶ │ committed        configuration_at = "commit": entered
+//!     │ ── append, commit ────────────────────────────▶ │ committed: entered, if that is "commit"
 //!     │ it is joint: leaves it · it is no voter: steps down
 //! ```
 //!

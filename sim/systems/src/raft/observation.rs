@@ -88,7 +88,7 @@ pub enum RaftObservation<C = u64> {
         candidate: NodeId,
     },
     /// It refused a pre-vote.
-    PreVoteRejected {
+    PreVoteDenied {
         /// The request's term.
         term: Term,
         /// To whom.
@@ -121,7 +121,7 @@ pub enum RaftObservation<C = u64> {
         /// Why.
         reason: Skip,
     },
-    /// As a leader, it did not hear from a quorum within a window of `check_quorum` (etcd).
+    /// As a leader, it did not hear from a quorum within a window of `check_quorum.timeout` (etcd).
     QuorumLost {
         /// The term that it led.
         term: Term,
@@ -140,7 +140,8 @@ pub enum RaftObservation<C = u64> {
     QuorumAdjusted,
     /// One of two servers needs the other for a quorum again.
     QuorumRestored,
-    /// It gave up: quorums refused its pre-votes too often (NuRaft `N22_unrecoverable_isolation`).
+    /// It gave up: quorums rejected its pre-votes too often, or it could not ask one (NuRaft
+    /// `N22_unrecoverable_isolation`).
     StarvedExit,
     /// It went silent: it was told that it is no member any more.
     Left,
@@ -351,7 +352,7 @@ impl<C: Payload> Observation for RaftObservation<C> {
         "vote granted",
         "vote denied",
         "pre-vote granted",
-        "pre-vote rejected",
+        "pre-vote denied",
         "pre-vote won",
         "pre-vote lost",
         "election lost",
@@ -430,7 +431,7 @@ impl<C: Payload> RaftObservation<C> {
             Self::VoteGranted { .. } => 8,
             Self::VoteDenied { .. } => 9,
             Self::PreVoteGranted { .. } => 10,
-            Self::PreVoteRejected { .. } => 11,
+            Self::PreVoteDenied { .. } => 11,
             Self::PreVoteWon { .. } => 12,
             Self::PreVoteLost { .. } => 13,
             Self::ElectionLost { .. } => 14,

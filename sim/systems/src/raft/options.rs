@@ -1,10 +1,10 @@
 //! Options of Raft: every difference between implementations is one of these, and no code asks for a preset.
 //!
-//! They stand in groups (`options/parts.rs`), and the names that some of them take in `options/values.rs`. The named
+//! They stand in groups (`options/groups.rs`), and the names that some of them take in `options/values.rs`. The named
 //! sets are in [`super::presets`]. If an option is one implementation's own, its name stands in the option's
 //! documentation; sources are cited where the option acts.
 
-mod parts;
+mod groups;
 mod values;
 
 use splitbrain_kernel::id::Cluster;
@@ -13,45 +13,45 @@ use splitbrain_kernel::time::Duration;
 
 use super::bug::Bug;
 
-pub use parts::{
+pub use groups::{
     CheckQuorumOptions, ClientOptions, LogOptions, MembershipOptions, PreVoteOptions, PriorityOptions, QuorumOptions,
     ReadOptions, SnapshotOptions, TimingOptions, TransferOptions, TransportOptions, VoteOptions,
 };
 pub use values::{
-    Answer, CheckQuorumMethod, CommitCounts, ConfigurationAt, ConflictHint, Contact, ElectionTimer, JointLeave,
-    LostRound, MatchedAtElection, OnRefusal, OnWriteFailure, PreVoteTerm, PriorityDecay, Reads, Stickiness,
-    TimeoutDrawn, TransferEnd, Transport, VoteCounting, VotesFor, WaitsForSync,
+    Candidates, CheckQuorumMethod, CommitCounts, ConfigurationAt, ConflictHint, Contact, ElectionTimer, JointLeave,
+    LostRound, MatchedAtElection, OnRefusal, OnWriteFailure, PreVoteTerm, PriorityDecay, ReadMethod, ReplyWhen,
+    Stickiness, TimeoutDrawn, TransferEnd, TransportKind, VoteCounting, WaitsForSync,
 };
 
 splitbrain_kernel::options! {
     /// Options of Raft, for each server. Those of the base also hold for the clients.
     pub struct RaftOptions {
         /// Heartbeats and timeouts, and what restarts the election timer.
-        pub timing: TimingOptions => part,
+        pub timing: TimingOptions => group,
         /// Rounds of pre-votes before elections.
-        pub pre_vote: PreVoteOptions => part,
+        pub pre_vote: PreVoteOptions => group,
         /// How votes are asked for, given, refused and counted.
-        pub votes: VoteOptions => part,
+        pub votes: VoteOptions => group,
         /// How many servers decide.
-        pub quorum: QuorumOptions => part,
-        /// Whether and how a leader sees to it that it still has a quorum.
-        pub check_quorum: CheckQuorumOptions => part,
-        /// Who is to lead.
-        pub priority: PriorityOptions => part,
+        pub quorum: QuorumOptions => group,
+        /// Whether and how a leader checks that it still has a quorum.
+        pub check_quorum: CheckQuorumOptions => group,
+        /// Which servers may lead.
+        pub priority: PriorityOptions => group,
         /// Datagrams or connections between servers, and requests over them.
-        pub transport: TransportOptions => part,
+        pub transport: TransportOptions => group,
         /// Entries: how they are sent, written, matched and committed.
-        pub log: LogOptions => part,
+        pub log: LogOptions => group,
         /// When snapshots are taken, and how they are sent.
-        pub snapshot: SnapshotOptions => part,
+        pub snapshot: SnapshotOptions => group,
         /// Learners, and changes of the configuration.
-        pub membership: MembershipOptions => part,
+        pub membership: MembershipOptions => group,
         /// The transfer of a leadership to another server.
-        pub transfer: TransferOptions => part,
+        pub transfer: TransferOptions => group,
         /// How long clients wait and when they try again, and their sessions.
-        pub clients: ClientOptions => part,
+        pub clients: ClientOptions => group,
         /// How reads of the key-value store are served.
-        pub reads: ReadOptions => part,
+        pub reads: ReadOptions => group,
         /// A known bug.
         pub bug: Bug => ValueKind::Name(Bug::NAMES),
     }
@@ -122,7 +122,7 @@ const RENAMED: &[(&str, &str)] = &[
     ("leave_timeouts", "membership.leave_timeouts"),
     ("transfer_timeout", "transfer.timeout"),
     ("transfer_end", "transfer.end"),
-    ("proposal_timeout", "clients.proposal_timeout"),
+    ("proposal_timeout", "clients.operation_timeout"),
     ("on_refusal", "clients.on_refusal"),
     ("request_timeout", "clients.request_timeout"),
     ("retry_min", "clients.retry_min"),
@@ -141,9 +141,9 @@ impl RaftOptions {
         self
     }
 
-    /// The longest that a leader goes on without contact to a quorum, on its own clock; nothing where it may for ever.
-    /// Where [`CheckQuorumOptions::spares_full`] applies, there is no bound either; nor where the whole loop
-    /// waits for syncs, as it does not tick meanwhile.
+    /// The longest that a leader goes on without contact to a quorum, on its own clock; `None` if it may for ever, or
+    /// if the whole loop waits for syncs, as it does not tick meanwhile. [`CheckQuorumOptions::spares_full`] is not
+    /// looked at here: the invariant asks for it.
     pub const fn contact_bound(&self) -> Option<Duration> {
         if self.check_quorum.timeout.is_zero() || matches!(self.log.waits_for_sync, WaitsForSync::WholeLoop) {
             return None;
@@ -159,11 +159,11 @@ impl RaftOptions {
     pub const LEASE_CHECK_MIN: Duration = Duration::from_millis(10);
 
     /// Whether a request is answered under this rule.
-    pub(super) const fn answers(&self, answer: Answer) -> bool {
+    pub(super) const fn answers(&self, answer: ReplyWhen) -> bool {
         match answer {
-            Answer::Always => true,
-            Answer::Never => false,
-            Answer::Guarded => self.pre_vote.enabled || !self.check_quorum.timeout.is_zero(),
+            ReplyWhen::Always => true,
+            ReplyWhen::Never => false,
+            ReplyWhen::Guarded => self.pre_vote.enabled || !self.check_quorum.timeout.is_zero(),
         }
     }
 }
@@ -185,7 +185,7 @@ impl Options for RaftOptions {
             let message = format!("must be 0 or more than timing.heartbeat ({})", self.timing.heartbeat);
             return Err(OptionsError::new("check_quorum.timeout", message));
         }
-        if self.transport.requests_in_flight > 0 && self.transport.kind == Transport::Datagram {
+        if self.transport.requests_in_flight > 0 && self.transport.kind == TransportKind::Datagram {
             let message = "needs kind = \"connection\": a lost datagram would never be answered";
             return Err(OptionsError::new("transport.requests_in_flight", message));
         }
@@ -205,7 +205,7 @@ impl RaftOptions {
 
     /// A voter whose timer fires is bound by no promise.
     fn validate_lease(&self) -> Result<(), OptionsError> {
-        if self.reads.method == Reads::Lease && self.reads.lease > self.timing.election_timeout_min {
+        if self.reads.method == ReadMethod::Lease && self.reads.lease > self.timing.election_timeout_min {
             let message = format!("must be at most timing.election_timeout_min ({})", self.timing.election_timeout_min);
             return Err(OptionsError::new("reads.lease", message));
         }
@@ -253,9 +253,14 @@ impl RaftOptions {
 
 #[cfg(test)]
 mod tests {
+    use splitbrain_kernel::invariant::Invariants as _;
     use splitbrain_kernel::options::OptionShape;
+    use splitbrain_kernel::system::System as _;
 
     use super::*;
+    use crate::raft::RaftNode;
+    use crate::raft::invariants::RaftInvariants;
+    use crate::raft::system::Raft;
 
     const FIVE: Cluster = Cluster::plain(5, 0);
 
@@ -274,10 +279,15 @@ mod tests {
         );
         assert_eq!(refused(|o| o.timing.round_timeout_max = Duration::from_millis(1)), "timing.round_timeout_max");
         let long = Duration::from_secs(1);
-        assert_eq!(refused(|o| (o.reads.method, o.reads.lease) = (Reads::Lease, long)), "reads.lease");
+        assert_eq!(refused(|o| (o.reads.method, o.reads.lease) = (ReadMethod::Lease, long)), "reads.lease");
         assert_eq!(refused(|o| o.clients.retry_max = Duration::from_micros(100)), "clients.retry_max");
         assert_eq!(refused(|o| o.check_quorum.timeout = o.timing.heartbeat), "check_quorum.timeout");
         assert_eq!(refused(|o| o.transport.requests_in_flight = 1), "transport.requests_in_flight");
+        let silent = |o: &mut RaftOptions| {
+            (o.transport.kind, o.transport.requests_in_flight) = (TransportKind::Connection, 1);
+            o.votes.stale_reply = ReplyWhen::Never;
+        };
+        assert_eq!(refused(silent), "votes.stale_reply");
     }
 
     #[test]
@@ -297,7 +307,7 @@ mod tests {
 
     /// What the options are, and what they were, leaves no doubt.
     #[test]
-    fn an_old_path_is_none_any_more_and_leads_to_an_option() {
+    fn each_old_path_is_gone_and_leads_to_one_option() {
         let shape = OptionShape::of::<RaftOptions>();
         let options: Vec<String> = shape.options().into_iter().map(|(path, _)| path).collect();
         for (old, new) in RENAMED {
@@ -310,5 +320,25 @@ mod tests {
             let different: std::collections::BTreeSet<&str> = list.iter().copied().collect();
             assert_eq!(different.len(), list.len());
         }
+    }
+
+    /// Where an old name stands in a sentence without the group that it has now.
+    fn old_names(doc: &str) -> Vec<&'static str> {
+        let is_name = |letter: char| letter.is_alphanumeric() || "_.".contains(letter);
+        let words = doc.split(|letter| !is_name(letter)).map(|word| word.trim_end_matches('.'));
+        let words: Vec<&str> = words.collect();
+        let old = RENAMED.iter().map(|(old, _)| *old).filter(|old| old.contains('_'));
+        old.filter(|old| words.contains(old)).collect()
+    }
+
+    #[test]
+    fn documents_name_options_by_their_paths() {
+        let orders = Raft::ORDERS.iter().map(|order| order.doc);
+        let invariants = RaftInvariants::<RaftNode>::LIST.iter().map(|invariant| invariant.doc);
+        for doc in orders.chain(invariants) {
+            assert!(old_names(doc).is_empty(), "{:?} in {doc:?}", old_names(doc));
+        }
+        assert_eq!(old_names("within transfer_timeout."), ["transfer_timeout"]);
+        assert!(old_names("within transfer.timeout and check_quorum.timeout").is_empty());
     }
 }

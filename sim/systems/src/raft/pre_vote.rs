@@ -11,7 +11,7 @@ use super::ids::Term;
 use super::message::{Payload, RaftMessage, Verdict, VoteRequest};
 use super::node::RaftContext;
 use super::observation::{RaftObservation, Refusal, Skip};
-use super::options::{PreVoteTerm, VotesFor};
+use super::options::{Candidates, PreVoteTerm};
 use super::roles::Round;
 use super::shared::Shared;
 use super::state::{PreCandidate, Role, Server};
@@ -189,7 +189,7 @@ impl<C: Payload> Server<C> {
             let reply = RaftMessage::PreVoteReply { term, verdict: Verdict::Granted };
             return self.shared.send(ctx, source, reply);
         };
-        ctx.observe(RaftObservation::PreVoteRejected { term: request.term, candidate, reason });
+        ctx.observe(RaftObservation::PreVoteDenied { term: request.term, candidate, reason });
         let shared = &mut self.shared;
         let silent = reason == Refusal::LeaderAlive && !shared.options.answers(shared.options.votes.leader_alive_reply);
         if !silent {
@@ -202,7 +202,7 @@ impl<C: Payload> Server<C> {
     fn pre_vote_refusal(&self, source: Source, request: VoteRequest, now: Instant) -> Option<Refusal> {
         let (candidate, shared) = (source.node, &self.shared);
         let options = &shared.options;
-        if options.votes.candidates != VotesFor::Anyone && !shared.is_member(candidate) {
+        if options.votes.candidates != Candidates::Anyone && !shared.is_member(candidate) {
             return Some(Refusal::NotMember);
         }
         let sticky = self.believes_in_leader(options.pre_vote.stickiness, candidate, now);

@@ -12,11 +12,11 @@ use splitbrain_kernel::time::Duration;
 
 use super::bug::Bug;
 use super::options::{
-    Answer, CheckQuorumMethod, CheckQuorumOptions, ClientOptions, CommitCounts, ConfigurationAt, ConflictHint, Contact,
-    ElectionTimer, JointLeave, LogOptions, LostRound, MatchedAtElection, MembershipOptions, OnRefusal, OnWriteFailure,
-    PreVoteOptions, PreVoteTerm, PriorityDecay, PriorityOptions, QuorumOptions, RaftOptions, ReadOptions, Reads,
-    SnapshotOptions, Stickiness, TimeoutDrawn, TimingOptions, TransferEnd, TransferOptions, Transport,
-    TransportOptions, VoteCounting, VoteOptions, VotesFor, WaitsForSync,
+    Candidates, CheckQuorumMethod, CheckQuorumOptions, ClientOptions, CommitCounts, ConfigurationAt, ConflictHint,
+    Contact, ElectionTimer, JointLeave, LogOptions, LostRound, MatchedAtElection, MembershipOptions, OnRefusal,
+    OnWriteFailure, PreVoteOptions, PreVoteTerm, PriorityDecay, PriorityOptions, QuorumOptions, RaftOptions,
+    ReadMethod, ReadOptions, ReplyWhen, SnapshotOptions, Stickiness, TimeoutDrawn, TimingOptions, TransferEnd,
+    TransferOptions, TransportKind, TransportOptions, VoteCounting, VoteOptions, WaitsForSync,
 };
 
 /// All of them; `paper` is the one taken where a scenario names none.
@@ -74,9 +74,9 @@ const PAPER: RaftOptions = RaftOptions {
     },
     votes: VoteOptions {
         stickiness: Stickiness::Never,
-        leader_alive_reply: Answer::Always,
-        stale_reply: Answer::Always,
-        candidates: VotesFor::Anyone,
+        leader_alive_reply: ReplyWhen::Always,
+        stale_reply: ReplyWhen::Always,
+        candidates: Candidates::Anyone,
         counting: VoteCounting::Set,
         lost_round: LostRound::Wait,
         term_step: 1,
@@ -96,7 +96,7 @@ const PAPER: RaftOptions = RaftOptions {
     },
     priority: PriorityOptions { value: 1, decay: PriorityDecay::Arithmetic, zero_leader: false },
     transport: TransportOptions {
-        kind: Transport::Datagram,
+        kind: TransportKind::Datagram,
         requests_in_flight: 0,
         reconnect_after: Duration::ZERO,
         reconnect_on_pre_vote: false,
@@ -107,7 +107,7 @@ const PAPER: RaftOptions = RaftOptions {
         append_bytes_max: 0,
         appends_in_flight: 0,
         parallel_append: true,
-        stale_append_reply: Answer::Always,
+        stale_append_reply: ReplyWhen::Always,
         conflict_hint: ConflictHint::ByTerm,
         commit_counts: CommitCounts::OwnTerm,
         matched_at_election: MatchedAtElection::Reset,
@@ -124,7 +124,7 @@ const PAPER: RaftOptions = RaftOptions {
     },
     transfer: TransferOptions { timeout: millis(300), end: TransferEnd::Election },
     clients: ClientOptions {
-        proposal_timeout: millis(1_000),
+        operation_timeout: millis(1_000),
         on_refusal: OnRefusal::Fail,
         request_timeout: millis(250),
         retry_min: millis(10),
@@ -132,7 +132,7 @@ const PAPER: RaftOptions = RaftOptions {
         session_timeout: millis(60_000),
         sessions_max: 64,
     },
-    reads: ReadOptions { method: Reads::Log, lease: millis(150) },
+    reads: ReadOptions { method: ReadMethod::Log, lease: millis(150) },
     bug: Bug::None,
 };
 
@@ -156,8 +156,8 @@ pub fn etcd() -> RaftOptions {
         pre_vote: PreVoteOptions { enabled: true, stickiness: Stickiness::Lease, ..PAPER.pre_vote },
         votes: VoteOptions {
             stickiness: Stickiness::Lease,
-            leader_alive_reply: Answer::Never,
-            stale_reply: Answer::Never,
+            leader_alive_reply: ReplyWhen::Never,
+            stale_reply: ReplyWhen::Never,
             lost_round: LostRound::StepBack,
             ..PAPER.votes
         },
@@ -169,21 +169,21 @@ pub fn etcd() -> RaftOptions {
         log: LogOptions {
             append_bytes_max: 512 * 1024,
             appends_in_flight: 512,
-            stale_append_reply: Answer::Guarded,
+            stale_append_reply: ReplyWhen::Guarded,
             ..PAPER.log
         },
         snapshot: SnapshotOptions { distance: 10_000, trailing: 5_000, ..PAPER.snapshot },
         membership: MembershipOptions { configuration_at: ConfigurationAt::Commit, ..PAPER.membership },
         transfer: TransferOptions { timeout: millis(1_000), ..PAPER.transfer },
         clients: ClientOptions {
-            proposal_timeout: millis(7_000),
+            operation_timeout: millis(7_000),
             on_refusal: OnRefusal::Fail,
             request_timeout: millis(1_500),
             retry_min: millis(50),
             retry_max: millis(1_000),
             ..PAPER.clients
         },
-        reads: ReadOptions { method: Reads::ReadIndex, lease: millis(1_000) },
+        reads: ReadOptions { method: ReadMethod::ReadIndex, lease: millis(1_000) },
         ..PAPER
     }
 }
@@ -211,7 +211,11 @@ pub fn nuraft() -> RaftOptions {
             exit_after_rejections: 20,
             exit_after_busy_rounds: 20,
         },
-        votes: VoteOptions { candidates: VotesFor::MembersInPreVotes, counting: VoteCounting::Counter, ..PAPER.votes },
+        votes: VoteOptions {
+            candidates: Candidates::MembersInPreVotes,
+            counting: VoteCounting::Counter,
+            ..PAPER.votes
+        },
         check_quorum: CheckQuorumOptions {
             timeout: millis(2_500),
             method: CheckQuorumMethod::EachHeartbeat,
@@ -220,7 +224,7 @@ pub fn nuraft() -> RaftOptions {
         },
         priority: PriorityOptions { zero_leader: true, ..PAPER.priority },
         transport: TransportOptions {
-            kind: Transport::Connection,
+            kind: TransportKind::Connection,
             requests_in_flight: 1,
             reconnect_after: millis(50 * 125),
             reconnect_on_pre_vote: true,
@@ -236,7 +240,7 @@ pub fn nuraft() -> RaftOptions {
         membership: MembershipOptions { configuration_at: ConfigurationAt::Commit, ..PAPER.membership },
         transfer: TransferOptions { timeout: millis(500), end: TransferEnd::StepDown },
         clients: ClientOptions {
-            proposal_timeout: millis(3_000),
+            operation_timeout: millis(3_000),
             on_refusal: OnRefusal::Fail,
             request_timeout: millis(750),
             retry_min: millis(25),
@@ -263,13 +267,13 @@ pub fn hashicorp() -> RaftOptions {
             ..PAPER.timing
         },
         pre_vote: PreVoteOptions { enabled: true, stickiness: Stickiness::LeaderKnown, ..PAPER.pre_vote },
-        votes: VoteOptions { stickiness: Stickiness::LeaderKnown, candidates: VotesFor::Members, ..PAPER.votes },
+        votes: VoteOptions { stickiness: Stickiness::LeaderKnown, candidates: Candidates::Members, ..PAPER.votes },
         check_quorum: CheckQuorumOptions {
             timeout: millis(500),
             method: CheckQuorumMethod::LeaseTimer,
             ..PAPER.check_quorum
         },
-        transport: TransportOptions { kind: Transport::Connection, ..PAPER.transport },
+        transport: TransportOptions { kind: TransportKind::Connection, ..PAPER.transport },
         log: LogOptions {
             append_entries_max: 64,
             appends_in_flight: 128,
@@ -280,14 +284,14 @@ pub fn hashicorp() -> RaftOptions {
         snapshot: SnapshotOptions { distance: 8_192, trailing: 10_240, ..PAPER.snapshot },
         transfer: TransferOptions { timeout: millis(1_000), ..PAPER.transfer },
         clients: ClientOptions {
-            proposal_timeout: millis(2_000),
+            operation_timeout: millis(2_000),
             on_refusal: OnRefusal::Fail,
             request_timeout: millis(750),
             retry_min: millis(25),
             retry_max: millis(500),
             ..PAPER.clients
         },
-        reads: ReadOptions { method: Reads::ReadIndex, lease: millis(1_000) },
+        reads: ReadOptions { method: ReadMethod::ReadIndex, lease: millis(1_000) },
         ..PAPER
     }
 }

@@ -1,9 +1,10 @@
 //! Reads beside the log (thesis §6.4): by a round of confirmations, or by a lease.
 //!
 //! ```text
-//!   reads = "log"         the read is a command, with a place of its own
-//!   reads = "read_index"  a quorum confirms, after the read has come, that the server leads still   (etcd ReadIndex)
-//!   reads = "lease"       the same, and for a while no confirmation is needed                       (etcd LeaseBased)
+//!   reads.method
+//!     "log"         the read is a command, with a place of its own
+//!     "read_index"  a quorum confirms, after the read has come, that the server leads still   (etcd ReadIndex)
+//!     "lease"       the same, and for a while no confirmation is needed                       (etcd LeaseBased)
 //! ```
 //!
 //! In all three the leader answers only once it has committed an entry of its own term: before that it may not know of
@@ -38,7 +39,7 @@ use super::kv::{Answer, CallResult};
 use super::message::{Payload, RaftMessage};
 use super::node::RaftContext;
 use super::observation::RaftObservation;
-use super::options::Reads;
+use super::options::ReadMethod;
 use super::quorum;
 use super::roles::{LEADS_ON, Tenure};
 use super::shared::Shared;
@@ -121,7 +122,7 @@ impl Leader {
     ) {
         let read = Read { client, operation, key };
         if shared.has_bug(Bug::ReadWithoutQuorum) {
-            return shared.serve(ctx, read, Reads::ReadIndex);
+            return shared.serve(ctx, read, ReadMethod::ReadIndex);
         }
         if !shared.has_committed_in_term() && !shared.has_bug(Bug::ReadBeforeOwnCommit) {
             if self.reads.unready.len() < LeaderReads::WAITING_MAX {
@@ -129,8 +130,8 @@ impl Leader {
             }
             return;
         }
-        if shared.options.reads.method == Reads::Lease && self.holds_lease_at(shared, shared.lease_clock(ctx)) {
-            return shared.serve(ctx, read, Reads::Lease);
+        if shared.options.reads.method == ReadMethod::Lease && self.holds_lease_at(shared, shared.lease_clock(ctx)) {
+            return shared.serve(ctx, read, ReadMethod::Lease);
         }
         self.start_round(shared, ctx);
         self.reads.wait(read);
@@ -208,7 +209,7 @@ impl Leader {
         let reached = shared.halves().map(|half| shared.confirmed_by(reads, half)).min().unwrap_or(0);
         shared.renew_lease(ctx, reads, reached);
         while let Some((_, read)) = reads.unconfirmed.pop_front_if(|(round, _)| *round <= reached) {
-            shared.serve(ctx, read, Reads::ReadIndex);
+            shared.serve(ctx, read, ReadMethod::ReadIndex);
         }
     }
 }
@@ -244,11 +245,11 @@ impl<C: Payload> Shared<C> {
         }
     }
 
-    fn serve(&mut self, ctx: &mut RaftContext<C>, read: Read, by: Reads) {
+    fn serve(&mut self, ctx: &mut RaftContext<C>, read: Read, by: ReadMethod) {
         let index = self.applied;
         ctx.observe(match by {
-            Reads::Lease => RaftObservation::ReadByLease { index },
-            Reads::ReadIndex | Reads::Log => RaftObservation::ReadByIndex { index },
+            ReadMethod::Lease => RaftObservation::ReadByLease { index },
+            ReadMethod::ReadIndex | ReadMethod::Log => RaftObservation::ReadByIndex { index },
         });
         let result = CallResult::Answered { index, answer: Answer::Value(self.kv.store().get(read.key)) };
         self.send(ctx, datagram(read.client), RaftMessage::Reply { operation: read.operation, result });
@@ -281,7 +282,7 @@ impl<C: Payload> Shared<C> {
 
     /// Whether a leader may hold a lease that this server has promised: it gives no vote then, and asks for none.
     pub(super) fn is_bound_by_promise(&self, now: Instant) -> bool {
-        if self.options.reads.method != Reads::Lease {
+        if self.options.reads.method != ReadMethod::Lease {
             return false;
         }
         let lease = self.options.reads.lease;

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!              times out                won                 quorum of votes
-//!  ┌──────────┐ pre_vote  ┌─────────────┐    ┌───────────┐        ┌────────┐
+//!  ┌──────────┐ pre-vote  ┌─────────────┐    ┌───────────┐        ┌────────┐
 //!  │ follower │──────────▶│pre-candidate│───▶│ candidate │───────▶│ leader │
 //!  └──────────┘           └─────────────┘    └───────────┘        └────────┘
-//!       ▲  └──── times out, no pre_vote ──────────▲ ▲ │ times out      │
+//!       ▲  └──── times out, no pre-vote ──────────▲ ▲ │ times out      │
 //!       └──── later term, leader of this term, ───┘ └─┘ (without       │
-//!             lost round, no quorum, order                pre_vote) ◀──┘
+//!             lost round, no quorum, order                pre-vote) ◀──┘
 //! ```
 //!
 //! What only one role does is a method of its type, with the [`Shared`] part of the server as a parameter: it cannot be

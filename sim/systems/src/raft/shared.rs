@@ -22,7 +22,7 @@ use super::kv;
 use super::log::Log;
 use super::membership::Memberships;
 use super::message::Payload;
-use super::options::{RaftOptions, Transport, VoteCounting};
+use super::options::{RaftOptions, TransportKind, VoteCounting};
 use super::quorum;
 use super::read::Promise;
 use super::registers::Registers;
@@ -118,8 +118,8 @@ impl<C: Payload> Shared<C> {
     /// What a fresh process has, before it has read its disk.
     pub(super) fn new(id: NodeId, options: Arc<RaftOptions>, configuration: Arc<Configuration>) -> Self {
         let links = match options.transport.kind {
-            Transport::Datagram => Links::new(0),
-            Transport::Connection => Links::new(configuration.table_len()),
+            TransportKind::Datagram => Links::new(0),
+            TransportKind::Connection => Links::new(configuration.table_len()),
         };
         Self {
             id,

@@ -109,7 +109,7 @@ pub struct Leader {
     pub(super) elected_at: Instant,
     /// By number of the member, from 1. The leader's own place stays as it is made.
     pub(super) progress: Vec<Progress>,
-    /// Who answered in the present window of check_quorum.
+    /// Who answered in the present window of check_quorum.timeout.
     pub(super) active: ServerSet,
     /// The voter that it hands its leadership over to: until that leads, or the time for it is over, it takes no
     /// proposals.

@@ -19,7 +19,7 @@ use super::membership::{Change, Memberships, Parts};
 use super::message::{Order, Payload};
 use super::node::RaftNode;
 use super::observation::RaftObservation;
-use super::options::{RaftOptions, Reads};
+use super::options::{RaftOptions, ReadMethod};
 use super::quorum;
 use super::registers::Registers;
 use super::state::Server;
@@ -68,13 +68,15 @@ impl<C: Payload> RaftOf<C> {
                 ("clients.session_timeout", options.clients.session_timeout == base.clients.session_timeout),
                 ("clients.sessions_max", options.clients.sessions_max == base.clients.sessions_max),
                 ("reads.lease", options.reads.lease == base.reads.lease),
-                ("reads.method", (options.reads.method == Reads::Lease) == (base.reads.method == Reads::Lease)),
             ];
             if let Some((option, _)) = same.iter().find(|(_, is_same)| !is_same) {
                 return Err(OptionsError::new(*option, "must be the same for all servers"));
             }
+            if (options.reads.method == ReadMethod::Lease) != (base.reads.method == ReadMethod::Lease) {
+                return Err(OptionsError::new("reads.method", "must be \"lease\" at all servers or at none"));
+            }
         }
-        if base.reads.method == Reads::Lease && setup.bounds.drift_ppm.is_none() {
+        if base.reads.method == ReadMethod::Lease && setup.bounds.drift_ppm.is_none() {
             let message = "\"lease\" needs a drift_bound in [clocks]: a lease is as long as clocks can be trusted";
             return Err(OptionsError::new("reads.method", message));
         }
@@ -278,8 +280,8 @@ const ORDERS: &[OrderInfo] = &[
     OrderInfo { name: "campaign", doc: "The server begins a round now, as if its election timer had fired." },
     OrderInfo {
         name: "leave",
-        doc: "The server is asked to leave: without further requests it goes silent after leave_timeouts election \
-              timeouts.",
+        doc: "The server is asked to leave: without further requests it goes silent after membership.leave_timeouts \
+              election timeouts.",
     },
     OrderInfo {
         name: "append",
@@ -287,7 +289,7 @@ const ORDERS: &[OrderInfo] = &[
     },
     OrderInfo {
         name: "snapshot",
-        doc: "The server takes a snapshot of what it has applied, where any server has a snapshot_distance.",
+        doc: "The server takes a snapshot of what it has applied, if snapshot.distance is above 0 at any server.",
     },
     OrderInfo {
         name: "transfer",
@@ -302,7 +304,8 @@ const ORDERS: &[OrderInfo] = &[
     OrderInfo { name: "add_learner", doc: "A server such as s4: it is sent the log, and neither votes nor counts." },
     OrderInfo {
         name: "promote",
-        doc: "A server such as s4: a learner that lacks at most promotion_gap entries votes and counts from now on.",
+        doc: "A server such as s4: a learner that lacks at most membership.promotion_gap entries votes and counts from \
+              now on.",
     },
     OrderInfo { name: "remove", doc: "A server such as s4, the leader too: it is no member any more." },
     OrderInfo {
@@ -310,7 +313,7 @@ const ORDERS: &[OrderInfo] = &[
         doc: "Changes such as \"+s4 -s1 ~s5\" at once, by way of a joint configuration: s4 votes, s1 is no member any \
               more, s5 is a learner.",
     },
-    OrderInfo { name: "leave_joint", doc: "A joint configuration is left, if joint_leave is \"ordered\"." },
+    OrderInfo { name: "leave_joint", doc: "A joint configuration is left, if membership.joint_leave is \"ordered\"." },
     OrderInfo { name: "any_change", doc: "Some change of the membership, which the leader draws." },
 ];
 

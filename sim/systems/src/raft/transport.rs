@@ -12,7 +12,7 @@ use splitbrain_kernel::time::{Duration, Instant};
 use super::ids::ServerSet;
 use super::message::{Payload, RaftMessage};
 use super::node::RaftContext;
-use super::options::Transport;
+use super::options::TransportKind;
 use super::shared::Shared;
 use super::state::{Role, Server};
 
@@ -118,19 +118,19 @@ impl<C: Payload> Shared<C> {
     /// Sends a request to a peer.
     pub(super) fn ask(&mut self, ctx: &mut RaftContext<C>, peer: NodeId, message: RaftMessage<C>) -> Asked {
         match self.options.transport.kind {
-            Transport::Datagram => {
+            TransportKind::Datagram => {
                 self.send(ctx, datagram(peer), message);
                 Asked::Sent
             }
-            Transport::Connection => self.ask_over_connection(ctx, peer, message),
+            TransportKind::Connection => self.ask_over_connection(ctx, peer, message),
         }
     }
 
     /// Tells a peer something that it does not answer: over a connection only where one is open.
     pub(super) fn notify(&mut self, ctx: &mut RaftContext<C>, peer: NodeId, message: RaftMessage<C>) {
         let connection = match self.options.transport.kind {
-            Transport::Datagram => None,
-            Transport::Connection => match self.links.peer(peer).filter(|link| link.open) {
+            TransportKind::Datagram => None,
+            TransportKind::Connection => match self.links.peer(peer).filter(|link| link.open) {
                 Some(link) => link.connection,
                 None => return,
             },

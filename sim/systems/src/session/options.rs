@@ -5,7 +5,7 @@ use splitbrain_kernel::options::{Options, OptionsError, Preset, ValueKind};
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::time::Duration;
 
-use crate::raft::options::{RaftOptions, Reads};
+use crate::raft::options::{RaftOptions, ReadMethod};
 
 use super::bug::Bug;
 use super::ids::CHUNK;
@@ -190,7 +190,7 @@ impl Options for SessionOptions {
 
 impl SessionOptions {
     fn validate_replication(&self) -> Result<(), OptionsError> {
-        if self.raft.reads.method != Reads::Lease {
+        if self.raft.reads.method != ReadMethod::Lease {
             let message = "must be \"lease\" with replication = \"raft\": a master acts only while no other can lead";
             return Err(OptionsError::new("raft.reads.method", message));
         }

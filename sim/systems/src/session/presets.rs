@@ -14,7 +14,7 @@ use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::time::Duration;
 
 use crate::raft;
-use crate::raft::options::{RaftOptions, Reads};
+use crate::raft::options::{RaftOptions, ReadMethod};
 
 use super::bug::Bug;
 use super::options::{Claims, ExpiryScope, KeepAliveMode, Replication, Reuse, SessionOptions};
@@ -78,7 +78,7 @@ pub fn zbs() -> SessionOptions {
 /// OSDI 2006, §2.2: the replicas promise not to elect a different master for an interval of a few seconds).
 fn replicated_log() -> RaftOptions {
     raft::presets::etcd().with(|o| {
-        o.reads.method = Reads::Lease;
+        o.reads.method = ReadMethod::Lease;
         o.snapshot.distance = 200;
         o.snapshot.trailing = 20;
     })

@@ -75,7 +75,7 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
             RaftObservation::PreVoteGranted { term, candidate } => {
                 Told::PreVoteGranted { term: *term, candidate: *candidate }
             }
-            RaftObservation::PreVoteRejected { candidate, .. } => Told::PreVoteDenied { candidate: *candidate },
+            RaftObservation::PreVoteDenied { candidate, .. } => Told::PreVoteDenied { candidate: *candidate },
             RaftObservation::PreVoteWon { term } => Told::PreVoteWon { term: *term },
             RaftObservation::Executed { index, outcome, answer } => {
                 Told::Executed { index: *index, is_first: *outcome == kv::Outcome::Executed, answer }
@@ -99,7 +99,7 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
 
     fn why(observation: &RaftObservation<C>) -> Option<&'static str> {
         match observation {
-            RaftObservation::VoteDenied { reason, .. } | RaftObservation::PreVoteRejected { reason, .. } => {
+            RaftObservation::VoteDenied { reason, .. } | RaftObservation::PreVoteDenied { reason, .. } => {
                 Some(refusal_words(*reason))
             }
             RaftObservation::SteppedDown { reason, .. } => Some(step_down_words(*reason)),

@@ -10,7 +10,7 @@
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::Duration;
 
-use crate::raft::options::{PriorityDecay, RaftOptions, WaitsForSync};
+use crate::raft::options::{PriorityDecay, RaftOptions, TransportKind, WaitsForSync};
 
 use super::frame::Replication;
 
@@ -139,8 +139,11 @@ pub(super) fn replication(options: &RaftOptions) -> Option<Replication> {
         return None;
     }
     let timeout = options.timing.election_timeout_max.max(options.timing.round_timeout_max);
-    let reconnect = options.transport.reconnect_after.saturating_mul(2);
-    let patience = timeout.saturating_mul(PATIENCE_TIMEOUTS).saturating_add(reconnect);
+    let reconnects = match options.transport.kind {
+        TransportKind::Datagram => Duration::ZERO,
+        TransportKind::Connection => options.transport.reconnect_after.saturating_mul(2),
+    };
+    let patience = timeout.saturating_mul(PATIENCE_TIMEOUTS).saturating_add(reconnects);
     let fitting = |bytes: u64| (bytes / BYTES).max(1);
     let entries = match options.log.append_bytes_max {
         0 => options.log.append_entries_max,

@@ -27,7 +27,7 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 
 /// How far each server has come since its start, by slot.
 #[derive(Clone, Debug)]
-pub(super) struct Commits(Vec<Known>);
+pub(super) struct CommitIndexes(Vec<Known>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
@@ -35,7 +35,7 @@ struct Known {
     applied: Index,
 }
 
-impl<N: RaftFacts> Watch<N> for Commits {
+impl<N: RaftFacts> Watch<N> for CommitIndexes {
     fn new(frame: &Frame) -> Self {
         Self(vec![Known::default(); frame.server_count])
     }
@@ -63,7 +63,7 @@ impl<N: RaftFacts> Watch<N> for Commits {
     }
 }
 
-impl Commits {
+impl CommitIndexes {
     fn restart(&mut self, server: NodeId) {
         self.0[slot(server)] = Known::default();
     }
@@ -99,11 +99,11 @@ mod tests {
     use crate::raft::ids::Term;
     use crate::raft::{RaftNode, presets};
 
-    struct Story(Commits, Findings);
+    struct Story(CommitIndexes, Findings);
 
     impl Story {
         fn new() -> Self {
-            Self(<Commits as Watch<RaftNode>>::new(&frame(3, presets::paper())), all_on())
+            Self(<CommitIndexes as Watch<RaftNode>>::new(&frame(3, presets::paper())), all_on())
         }
 
         fn look(&mut self, server: u16, commit: u64, last: u64) -> bool {

@@ -9,7 +9,7 @@ use splitbrain_kernel::time::Duration;
 use crate::raft::facts::{ConfigurationFacts, ServerFacts};
 use crate::raft::ids::ServerSet;
 use crate::raft::options::{
-    CommitCounts, ConfigurationAt, Contact, PreVoteTerm, RaftOptions, Stickiness, Transport, WaitsForSync,
+    CommitCounts, ConfigurationAt, Contact, PreVoteTerm, RaftOptions, Stickiness, TransportKind, WaitsForSync,
 };
 
 use super::bounds;
@@ -320,7 +320,7 @@ impl Rules {
             guarded: options.pre_vote.enabled
                 && options.pre_vote.stickiness != Stickiness::Never
                 && !options.check_quorum.timeout.is_zero(),
-            lossy: options.transport.kind == Transport::Datagram,
+            lossy: options.transport.kind == TransportKind::Datagram,
             electable: options.priority.value > 0,
             heartbeat: options.timing.heartbeat,
             timeout_min: options.timing.election_timeout_min,

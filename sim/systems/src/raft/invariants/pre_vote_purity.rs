@@ -19,7 +19,7 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 
 /// What a pre-vote must leave as it is, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Face {
+pub(super) struct VoterState {
     term: Term,
     role: RoleKind,
     voted_for: Fact<Option<NodeId>>,
@@ -27,7 +27,7 @@ pub(super) struct Face {
     timer: Fact<TimerFacts>,
 }
 
-impl Face {
+impl VoterState {
     pub(super) const fn of(server: &ServerFacts) -> Self {
         let ServerFacts { term, role, voted_for, leader, timer, .. } = *server;
         Self { term, role, voted_for, leader, timer }
@@ -44,8 +44,8 @@ impl Face {
             Some(node) => node.to_string(),
             None => "nobody".to_owned(),
         };
-        let started_at = |face: &Self| face.timer.map(|timer| timer.started_at);
-        let contact = |face: &Self| face.timer.map(|timer| (timer.contact_at, timer.heartbeat_seen));
+        let started_at = |state: &Self| state.timer.map(|timer| timer.started_at);
+        let contact = |state: &Self| state.timer.map(|timer| (timer.contact_at, timer.heartbeat_seen));
         let restarted = started_at(after).filter(|after| Some(*after) != started_at(self));
         let changes = [
             (self.term != after.term).then(|| format!("term {} became {}", self.term, after.term)),
@@ -62,7 +62,13 @@ impl Face {
 }
 
 /// A pre-vote was handled. What is known is checked; if that is not all of it, the rest is not evaluated.
-pub(super) fn unchanged(voter: NodeId, candidate: NodeId, before: &Face, after: &Face, findings: &mut Findings) {
+pub(super) fn unchanged(
+    voter: NodeId,
+    candidate: NodeId,
+    before: &VoterState,
+    after: &VoterState,
+    findings: &mut Findings,
+) {
     findings.check(PRE_VOTE_PURITY, Some(voter), before == after, || {
         format!("{voter} answered a pre-vote of {candidate}; its {}", before.difference(after))
     });
@@ -79,7 +85,7 @@ mod tests {
 
     const TIMER: TimerFacts =
         TimerFacts { started_at: Instant::ZERO, contact_at: Some(Instant::ZERO), heartbeat_seen: true };
-    const BEFORE: Face = Face {
+    const BEFORE: VoterState = VoterState {
         term: Term(4),
         role: RoleKind::Follower,
         voted_for: Some(None),
@@ -87,7 +93,7 @@ mod tests {
         timer: Some(TIMER),
     };
 
-    fn facts(after: Face) -> String {
+    fn facts(after: VoterState) -> String {
         let mut findings = all_on();
         unchanged(s(1), s(3), &BEFORE, &after, &mut findings);
         broken(&findings).1.to_owned()
@@ -103,25 +109,25 @@ mod tests {
 
     #[test]
     fn what_is_known_is_checked_and_the_rest_is_not_evaluated() {
-        let known = Face { timer: None, leader: None, ..BEFORE };
+        let known = VoterState { timer: None, leader: None, ..BEFORE };
         let mut findings = all_on();
         unchanged(s(1), s(3), &known, &known, &mut findings);
         assert!(!findings.is_broken());
         assert_eq!(findings.lacking()[PRE_VOTE_PURITY], 1);
-        unchanged(s(1), s(3), &known, &Face { term: Term(5), ..known }, &mut findings);
+        unchanged(s(1), s(3), &known, &VoterState { term: Term(5), ..known }, &mut findings);
         assert_eq!(broken(&findings).1, "s1 answered a pre-vote of s3; its term 4 became 5");
     }
 
     #[test]
     fn each_change_is_found_and_named() {
-        let timer = |timer| facts(Face { timer: Some(timer), ..BEFORE });
-        let term = Face { term: Term(5), voted_for: Some(Some(s(3))), ..BEFORE };
+        let timer = |timer| facts(VoterState { timer: Some(timer), ..BEFORE });
+        let term = VoterState { term: Term(5), voted_for: Some(Some(s(3))), ..BEFORE };
         assert_eq!(
             facts(term),
             "s1 answered a pre-vote of s3; its term 4 became 5, its vote for nobody became one for s3"
         );
-        assert!(facts(Face { role: RoleKind::Leader, ..BEFORE }).contains("role follower became leader"));
-        assert!(facts(Face { leader: Some(None), ..BEFORE }).contains("leader s2 became nobody"));
+        assert!(facts(VoterState { role: RoleKind::Leader, ..BEFORE }).contains("role follower became leader"));
+        assert!(facts(VoterState { leader: Some(None), ..BEFORE }).contains("leader s2 became nobody"));
         assert!(timer(TimerFacts { started_at: millis(3), ..TIMER }).contains("timer started again at 3ms"));
         assert!(timer(TimerFacts { contact_at: None, ..TIMER }).contains("contact"));
         assert!(timer(TimerFacts { heartbeat_seen: false, ..TIMER }).contains("contact"));

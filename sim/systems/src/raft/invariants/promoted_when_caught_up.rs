@@ -14,7 +14,7 @@ use super::index::PROMOTED_WHEN_CAUGHT_UP;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "promoted_when_caught_up",
-    doc: "A learner that is promoted lacks at most promotion_gap entries of the leader's log.",
+    doc: "A learner that is promoted lacks at most membership.promotion_gap entries of the leader's log.",
     source: "Raft thesis §4.2.1; etcd isLearnerReady",
     kind: InvariantKind::Safety,
     sight: Sight::WhiteBox,

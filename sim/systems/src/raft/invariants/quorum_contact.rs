@@ -17,7 +17,7 @@ use super::index::QUORUM_CONTACT;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "quorum_contact",
-    doc: "No server leads for longer than check_quorum allows without an answer from a quorum.",
+    doc: "No server leads for longer than check_quorum.timeout allows without an answer from a quorum.",
     source: "Raft thesis §6.2; etcd CheckQuorum, NuRaft leadership_expiry",
     kind: InvariantKind::Safety,
     sight: Sight::BlackBox,

@@ -19,7 +19,7 @@ use super::watch::{Cause, Scene, Watch};
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "transfer_ends",
-    doc: "A leader that hands its leadership over is replaced or takes proposals again within transfer_timeout.",
+    doc: "A leader that hands its leadership over is replaced or takes proposals again within transfer.timeout.",
     source: "Raft thesis §3.10; hashicorp #493",
     kind: InvariantKind::Safety,
     sight: Sight::BlackBox,

@@ -8,7 +8,7 @@
 //! | nothing within `clients.request_timeout` | the same |
 //! | that the request was refused on its way | the same, or completes as `clients.on_refusal` says |
 //! | that its session has expired | completes as unknown: an earlier copy may have been executed |
-//! | nothing within `clients.proposal_timeout` in all | completes as unknown, or as failed if it was never sent |
+//! | nothing within `clients.operation_timeout` in all | completes as unknown, or as failed if it was never sent |
 //!
 //! Waits double from `clients.retry_min` to `clients.retry_max`, and half of each is drawn. A redirect is no
 //! result: the network may still deliver a copy of the request to a leader.

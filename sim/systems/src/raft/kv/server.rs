@@ -13,7 +13,7 @@ use crate::raft::ids::Index;
 use crate::raft::message::{Command as LogCommand, Payload, RaftMessage};
 use crate::raft::node::RaftContext;
 use crate::raft::observation::RaftObservation;
-use crate::raft::options::{RaftOptions, Reads};
+use crate::raft::options::{RaftOptions, ReadMethod};
 use crate::raft::shared::Shared;
 use crate::raft::state::{Leader, Pending, Role, Server};
 use crate::raft::transport::datagram;
@@ -92,7 +92,7 @@ impl Leader {
             // Who leads after a transfer is not known yet.
             return shared.redirect_request(ctx, source, operation, None);
         }
-        if let (Call::Read { key }, false) = (&call, shared.options.reads.method == Reads::Log) {
+        if let (Call::Read { key }, false) = (&call, shared.options.reads.method == ReadMethod::Log) {
             return self.on_read(shared, ctx, source.node, operation, *key);
         }
         let command = Command { time: shared.kv.log_time(ctx.now()), call };

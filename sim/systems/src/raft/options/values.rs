@@ -35,8 +35,8 @@ splitbrain_kernel::names! {
     pub enum Stickiness {
         /// Never.
         Never = "never",
-        /// While it knows a leader and its election timer has run for less than the least timeout, and only with
-        /// check_quorum; a leader always (etcd).
+        /// While it knows a leader and its election timer has run for less than the least timeout, and only if
+        /// check_quorum.timeout is not 0; a leader always (etcd).
         Lease = "lease",
         /// While its last contact with a leader is younger than the least timeout; a leader always (thesis §4.2.3).
         Contact = "contact",
@@ -60,12 +60,13 @@ splitbrain_kernel::names! {
 
 splitbrain_kernel::names! {
     /// Whether a request is answered.
-    pub enum Answer {
-        /// It is.
+    pub enum ReplyWhen {
+        /// Always.
         Always = "always",
-        /// It is not.
+        /// Never.
         Never = "never",
-        /// It is with check_quorum or pre_vote: only then must the sender learn the later term this way (etcd).
+        /// Only if pre_vote.enabled is true or check_quorum.timeout is not 0: only then must the sender learn the later
+        /// term this way (etcd).
         Guarded = "guarded",
     }
 }
@@ -73,9 +74,10 @@ splitbrain_kernel::names! {
 splitbrain_kernel::names! {
     /// What a client does when its proposal is refused.
     pub enum OnRefusal {
-        /// It fails.
+        /// The operation fails; it is unknown if it was sent before.
         Fail = "fail",
-        /// The client tries the next server after a heartbeat, until the proposal times out.
+        /// The client asks the next server after a heartbeat, or for the store after retry_min to retry_max, until
+        /// operation_timeout.
         Retry = "retry",
     }
 }
@@ -124,7 +126,7 @@ splitbrain_kernel::names! {
 
 splitbrain_kernel::names! {
     /// What servers talk over.
-    pub enum Transport {
+    pub enum TransportKind {
         /// Datagrams.
         Datagram = "datagram",
         /// A connection to each peer for one's own requests; the answers come back over it.
@@ -133,7 +135,7 @@ splitbrain_kernel::names! {
 }
 
 splitbrain_kernel::names! {
-    /// What of a server waits for a sync of its disk.
+    /// What waits for a sync of the disk.
     pub enum WaitsForSync {
         /// Nothing: what is being written counts as durable at once, as with a server that runs without fsync (etcd
         /// --unsafe-no-fsync). A crash of the machine can break every promise.
@@ -151,14 +153,14 @@ splitbrain_kernel::names! {
     pub enum OnWriteFailure {
         /// It exits: what the disk holds is no longer known.
         Exit = "exit",
-        /// It stays, and writes nothing more until it starts anew. It sends and answers still, but for what would have
-        /// to be durable first: a leader goes on with its heartbeats.
+        /// It keeps running and writes nothing until it restarts; it still sends what needs no write, such as
+        /// heartbeats.
         Stay = "stay",
     }
 }
 
 splitbrain_kernel::names! {
-    /// What a follower says of its log where it refuses an append, and how far the leader steps back then.
+    /// What a follower says of its log when it refuses an append, and how far the leader steps back then.
     pub enum ConflictHint {
         /// The term at the place that was refused: the leader steps back over all that cannot agree (etcd).
         ByTerm = "by_term",
@@ -178,7 +180,7 @@ splitbrain_kernel::names! {
 }
 
 splitbrain_kernel::names! {
-    /// What a new leader takes its followers to have.
+    /// What a new leader assumes of its followers' logs.
     pub enum MatchedAtElection {
         /// Nothing, until they answer (§5.3).
         Reset = "reset",
@@ -190,12 +192,12 @@ splitbrain_kernel::names! {
 
 splitbrain_kernel::names! {
     /// How a leader serves a read of the key-value store.
-    pub enum Reads {
+    pub enum ReadMethod {
         /// Through the log, as a command.
         Log = "log",
         /// When a quorum has confirmed that it leads still (thesis §6.4, etcd ReadIndex).
         ReadIndex = "read_index",
-        /// The same, and for the lease after it without a confirmation: as right as the clocks are (thesis §6.4.1).
+        /// As read_index, but without a confirmation while the lease runs: right if the clocks are (thesis §6.4.1).
         Lease = "lease",
     }
 }
@@ -211,7 +213,7 @@ splitbrain_kernel::names! {
 }
 
 splitbrain_kernel::names! {
-    /// From when on a server goes by a configuration.
+    /// When a configuration takes effect at a server.
     pub enum ConfigurationAt {
         /// When its log has the entry (§6, hashicorp).
         Append = "append",
@@ -232,7 +234,7 @@ splitbrain_kernel::names! {
 
 splitbrain_kernel::names! {
     /// Which candidates a server answers with votes.
-    pub enum VotesFor {
+    pub enum Candidates {
         /// All: a voter goes by the candidate's configuration, as it may not know it yet (thesis §4.1).
         Anyone = "anyone",
         /// A server refuses pre-votes to a candidate that is no member of the server's own configuration (NuRaft).

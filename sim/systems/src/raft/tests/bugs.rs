@@ -129,7 +129,7 @@ fn pre_candidate_keeps_leader() {
         host.take_sent().is_empty()
     });
     assert_eq!(shown, ONLY_WITH_THE_BUG);
-    let known = hashicorp().with(|o| o.transport.kind = super::super::options::Transport::Datagram);
+    let known = hashicorp().with(|o| o.transport.kind = super::super::options::TransportKind::Datagram);
     let shown = both(Bug::PreCandidateKeepsLeader, known, |mut host| {
         host.hear(s(2), heartbeat(1));
         host.sync();

@@ -4,7 +4,7 @@ use splitbrain_kernel::time::Duration;
 
 use super::super::message::{RaftMessage, Verdict};
 use super::super::node::RaftTimer;
-use super::super::options::{Answer, RaftOptions};
+use super::super::options::{RaftOptions, ReplyWhen};
 use super::super::presets::etcd;
 use super::host::{Host, accepted, append, at, heartbeat, millis, pre_vote, pre_vote_reply, s, vote, vote_reply};
 
@@ -123,7 +123,7 @@ fn a_stale_append_is_answered_with_pre_vote_or_check_quorum_only() {
         o.check_quorum.timeout = Duration::ZERO;
     });
     assert_eq!(ask(neither.clone()), 0);
-    assert_eq!(ask(neither.with(|o| o.log.stale_append_reply = Answer::Always)), 1);
+    assert_eq!(ask(neither.with(|o| o.log.stale_append_reply = ReplyWhen::Always)), 1);
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use super::super::message::Verdict;
 use super::super::node::RaftTimer;
-use super::super::options::{RaftOptions, Transport};
+use super::super::options::{RaftOptions, TransportKind};
 use super::super::presets::hashicorp;
 use super::host::{Host, accepted, at, heartbeat, millis, pre_vote, pre_vote_reply, s, vote, vote_reply};
 
 /// The rules without the connections.
 fn options() -> RaftOptions {
-    hashicorp().with(|o| o.transport.kind = Transport::Datagram)
+    hashicorp().with(|o| o.transport.kind = TransportKind::Datagram)
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::super::membership::{Change, Parts};
 use super::super::message::{Append, Command, Entry, Order, RaftMessage, Verdict};
 use super::super::node::RaftTimer;
 use super::super::observation::{ChangeRefusal, RaftObservation};
-use super::super::options::{ConfigurationAt, JointLeave, RaftOptions, VotesFor};
+use super::super::options::{Candidates, ConfigurationAt, JointLeave, RaftOptions};
 use super::super::presets::{etcd, paper};
 use super::host::{Host, accepted, append, at, heartbeat, millis, pre_vote, pre_vote_reply, s, vote, vote_reply};
 
@@ -263,16 +263,16 @@ fn a_candidate_that_the_voter_does_not_know_is_answered_unless_the_options_say_o
         host.hear(s(4), pre_vote(1, at(0, 0)));
         host.only_sent()
     };
-    assert_eq!(pre_voted(VotesFor::Anyone), pre_vote_reply(1, Verdict::Granted));
-    assert_eq!(pre_voted(VotesFor::MembersInPreVotes), pre_vote_reply(0, Verdict::Abandoned));
+    assert_eq!(pre_voted(Candidates::Anyone), pre_vote_reply(1, Verdict::Granted));
+    assert_eq!(pre_voted(Candidates::MembersInPreVotes), pre_vote_reply(0, Verdict::Abandoned));
     let voted = |votes_for| {
         let mut host = three(paper().with(|o| o.votes.candidates = votes_for));
         host.hear(s(4), vote(1, at(0, 0)));
         host.sync();
         host.only_sent()
     };
-    assert_eq!(voted(VotesFor::MembersInPreVotes), vote_reply(1, true));
-    assert_eq!(voted(VotesFor::Members), vote_reply(1, false));
+    assert_eq!(voted(Candidates::MembersInPreVotes), vote_reply(1, true));
+    assert_eq!(voted(Candidates::Members), vote_reply(1, false));
 }
 
 // ---- A leader that is no voter ----

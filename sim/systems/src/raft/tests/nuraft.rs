@@ -6,14 +6,14 @@ use splitbrain_kernel::time::{Duration, Instant};
 
 use super::super::message::{Order, RaftMessage, Verdict};
 use super::super::node::RaftTimer;
-use super::super::options::{PriorityDecay, RaftOptions, Transport};
+use super::super::options::{PriorityDecay, RaftOptions, TransportKind};
 use super::super::presets::nuraft;
 use super::host::{Host, accepted, append, at, heartbeat, millis, pre_vote, pre_vote_reply, s, vote, vote_reply};
 
 /// The rules without the connections.
 fn options() -> RaftOptions {
     nuraft().with(|o| {
-        o.transport.kind = Transport::Datagram;
+        o.transport.kind = TransportKind::Datagram;
         o.transport.requests_in_flight = 0;
     })
 }
@@ -56,7 +56,7 @@ fn voter_denies_a_pre_vote_while_heartbeats_come() {
     host.wait(millis(250));
     host.hear(s(3), pre_vote(1, at(0, 0)));
     assert_eq!(host.only_sent(), pre_vote_reply(1, Verdict::Denied));
-    assert!(host.saw("pre-vote rejected"));
+    assert!(host.saw("pre-vote denied"));
 }
 
 #[test]

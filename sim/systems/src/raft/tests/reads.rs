@@ -8,7 +8,7 @@ use super::super::ids::{Index, Term};
 use super::super::kv::{Answer, Call, CallResult};
 use super::super::message::{Order, RaftMessage};
 use super::super::node::RaftTimer;
-use super::super::options::{RaftOptions, Reads};
+use super::super::options::{RaftOptions, ReadMethod};
 use super::super::presets::paper;
 use super::host::{Host, accepted, at, heartbeat, millis, s, vote, vote_reply};
 
@@ -31,7 +31,7 @@ fn served(operation: u64, index: u64) -> (NodeId, RaftMessage) {
     (C1, RaftMessage::Reply { operation: OperationId(operation), result })
 }
 
-fn options(reads: Reads) -> RaftOptions {
+fn options(reads: ReadMethod) -> RaftOptions {
     paper().with(|o| o.reads.method = reads)
 }
 
@@ -48,7 +48,7 @@ fn leader(options: RaftOptions) -> Host {
 
 #[test]
 fn a_read_waits_until_a_quorum_has_confirmed_its_round() {
-    let mut host = leader(options(Reads::ReadIndex));
+    let mut host = leader(options(ReadMethod::ReadIndex));
     host.hear(C1, read(5));
     assert_eq!(host.take_sent(), [2, 3, 4, 5].map(|peer| (s(peer), confirm(1, 1))));
     host.hear(s(2), confirmed(1, 1));
@@ -61,7 +61,7 @@ fn a_read_waits_until_a_quorum_has_confirmed_its_round() {
 
 #[test]
 fn a_confirmation_of_an_earlier_round_confirms_no_later_read() {
-    let mut host = leader(options(Reads::ReadIndex));
+    let mut host = leader(options(ReadMethod::ReadIndex));
     host.hear(C1, read(5));
     host.wait(millis(1));
     host.hear(C1, read(6));
@@ -76,7 +76,7 @@ fn a_confirmation_of_an_earlier_round_confirms_no_later_read() {
 
 #[test]
 fn reads_of_one_instant_share_a_round() {
-    let mut host = leader(options(Reads::ReadIndex));
+    let mut host = leader(options(ReadMethod::ReadIndex));
     host.hear(C1, read(5));
     host.hear(C1, read(6));
     assert_eq!(host.take_sent().len(), 4, "one question for each follower");
@@ -87,7 +87,7 @@ fn reads_of_one_instant_share_a_round() {
 
 #[test]
 fn a_read_waits_for_the_first_commit_of_the_term() {
-    let mut host = Host::new(options(Reads::ReadIndex));
+    let mut host = Host::new(options(ReadMethod::ReadIndex));
     host.make_leader();
     host.hear(C1, read(5));
     assert_eq!(host.take_sent(), [], "it may not know of all that is committed");
@@ -99,7 +99,7 @@ fn a_read_waits_for_the_first_commit_of_the_term() {
 
 #[test]
 fn what_is_lost_is_asked_again_with_the_next_heartbeat() {
-    let mut host = leader(options(Reads::ReadIndex));
+    let mut host = leader(options(ReadMethod::ReadIndex));
     host.hear(C1, read(5));
     host.take_sent();
     host.fire(RaftTimer::Heartbeat);
@@ -113,7 +113,7 @@ fn what_is_lost_is_asked_again_with_the_next_heartbeat() {
 
 #[test]
 fn who_steps_down_sends_its_readers_away() {
-    let mut host = leader(options(Reads::ReadIndex));
+    let mut host = leader(options(ReadMethod::ReadIndex));
     host.hear(C1, read(5));
     host.take_sent();
     host.order(Order::StepDown);
@@ -124,7 +124,7 @@ fn who_steps_down_sends_its_readers_away() {
 #[test]
 fn a_lease_needs_no_confirmation_until_it_ends() {
     // 150 ms less the drift of two clocks, 1 % each: 147 ms, from when the round was sent.
-    let mut host = leader(options(Reads::Lease));
+    let mut host = leader(options(ReadMethod::Lease));
     host.hear(C1, read(5));
     host.wait(millis(100));
     host.hear(s(2), confirmed(1, 1));
@@ -141,7 +141,7 @@ fn a_lease_needs_no_confirmation_until_it_ends() {
 
 #[test]
 fn a_leader_that_told_another_to_campaign_has_no_lease_any_more() {
-    let mut host = leader(options(Reads::Lease));
+    let mut host = leader(options(ReadMethod::Lease));
     host.hear(C1, read(5));
     host.hear(s(2), confirmed(1, 1));
     host.hear(s(3), confirmed(1, 1));
@@ -164,7 +164,7 @@ fn a_leader_that_told_another_to_campaign_has_no_lease_any_more() {
 #[test]
 fn the_known_bugs_make_a_lease_longer() {
     for bug in [Bug::LeaseIgnoresDrift, Bug::LeaseFromReceipt] {
-        let mut host = leader(RaftOptions { bug, ..options(Reads::Lease) });
+        let mut host = leader(RaftOptions { bug, ..options(ReadMethod::Lease) });
         host.hear(C1, read(5));
         host.wait(millis(5));
         host.hear(s(2), confirmed(1, 1));
@@ -178,7 +178,7 @@ fn the_known_bugs_make_a_lease_longer() {
 
 #[test]
 fn a_voter_keeps_its_promise_and_then_votes() {
-    let mut host = Host::new(options(Reads::Lease));
+    let mut host = Host::new(options(ReadMethod::Lease));
     host.wait(millis(150));
     host.hear(s(2), confirm(1, 1));
     host.sync();
@@ -197,7 +197,7 @@ fn a_voter_keeps_its_promise_and_then_votes() {
 #[test]
 fn a_voter_that_has_restarted_keeps_what_it_may_have_promised() {
     let grants = |bug| {
-        let mut host = Host::new(RaftOptions { bug, ..options(Reads::Lease) });
+        let mut host = Host::new(RaftOptions { bug, ..options(ReadMethod::Lease) });
         host.wait(millis(200));
         host.hear(s(2), confirm(1, 1));
         host.sync();
@@ -214,7 +214,7 @@ fn a_voter_that_has_restarted_keeps_what_it_may_have_promised() {
 
 #[test]
 fn a_question_is_a_sign_of_life_and_names_the_leader() {
-    let mut host = Host::new(options(Reads::ReadIndex));
+    let mut host = Host::new(options(ReadMethod::ReadIndex));
     host.make_candidate();
     host.take_sent();
     host.hear(s(2), confirm(1, 3));
@@ -226,7 +226,7 @@ fn a_question_is_a_sign_of_life_and_names_the_leader() {
 
 #[test]
 fn an_answer_of_a_later_term_ends_the_leadership() {
-    let mut host = leader(options(Reads::ReadIndex));
+    let mut host = leader(options(ReadMethod::ReadIndex));
     host.hear(C1, read(5));
     host.take_sent();
     host.hear(s(2), confirmed(2, 1));
@@ -238,7 +238,7 @@ fn an_answer_of_a_later_term_ends_the_leadership() {
 
 #[test]
 fn a_follower_sends_a_reader_to_the_leader() {
-    let mut host = Host::new(options(Reads::ReadIndex));
+    let mut host = Host::new(options(ReadMethod::ReadIndex));
     host.hear(s(2), heartbeat(1));
     host.sync();
     host.take_sent();

@@ -71,7 +71,7 @@ fn a_transfer_that_comes_to_nothing_is_given_up() {
 #[test]
 fn a_leader_of_nuraft_steps_down_whether_the_target_is_ready_or_not() {
     let options = nuraft().with(|o| {
-        o.transport.kind = super::super::options::Transport::Datagram;
+        o.transport.kind = super::super::options::TransportKind::Datagram;
         o.transport.requests_in_flight = 0;
     });
     let mut host = leader(options.clone());

@@ -22,7 +22,7 @@ use splitbrain_kernel::world::World;
 use super::super::durable::LOG_FILE;
 use super::super::message::{Operation, Order};
 use super::super::node::RaftNode;
-use super::super::options::{RaftOptions, VotesFor};
+use super::super::options::{Candidates, RaftOptions};
 use super::super::presets::{etcd, hashicorp, nuraft, paper};
 use super::super::system::Raft;
 use super::super::workload::RaftWorkload;
@@ -422,10 +422,10 @@ fn what_has_an_effect_is_not_idle() {
     options.snapshot.distance = 10;
     options.pre_vote.enabled = true;
     options.quorum.auto_adjust = true;
-    options.votes.candidates = VotesFor::Members;
+    options.votes.candidates = Candidates::Members;
     options.check_quorum.timeout = options.timing.election_timeout_min;
     options.priority.value = 7;
-    options.reads.method = crate::raft::options::Reads::Lease;
+    options.reads.method = crate::raft::options::ReadMethod::Lease;
     assert_eq!(idle(&options, &["promote".to_owned()]), ["priority.zero_leader"]);
     // One server is enough.
     let mut apart = PerServer::same(paper());
