@@ -209,7 +209,7 @@ impl Redis {
         }
         let now = unix_millis(ctx);
         let lock = command.lock().expect("all other commands are about a lock");
-        let before = self.state(lock);
+        let (before, value_before) = (self.state(lock), self.value(lock));
         let command = if self.options.bug == Bug::ExpiryInSeconds { in_seconds(command, now) } else { command };
         let (answer, effects) = match self.shown_although_expired(command) {
             Some(answer) => (answer, Vec::new()),
@@ -218,11 +218,14 @@ impl Redis {
         self.tell_change(ctx, lock, before, (client, request, fence_of(command, &answer)));
         if let Command::Write { token, value, guarded, .. } = command {
             let hold = Hold { lock, token };
-            match (guarded, &answer) {
-                (true, Answer::Integer(1)) => ctx.observe(LockObservation::GuardedWrite { hold, value }),
-                (true, _) => ctx.observe(LockObservation::GuardedRefusal(hold)),
-                (false, Answer::Ok) => ctx.observe(LockObservation::PlainWrite { hold, value }),
-                (false, _) => {}
+            // By what is stored, whatever the answer says.
+            let value_after = self.value(lock);
+            let is_written = value_after != value_before && value_after == Some(value.to_string().into_bytes());
+            match (guarded, is_written) {
+                (true, true) => ctx.observe(LockObservation::GuardedWrite { hold, value }),
+                (true, false) => ctx.observe(LockObservation::GuardedRefusal(hold)),
+                (false, true) => ctx.observe(LockObservation::PlainWrite { hold, value }),
+                (false, false) => {}
             }
         }
         self.answer(ctx, client, Wire::Answer { request, answer }, effects.clone());
@@ -329,13 +332,15 @@ impl Redis {
         if self.master.is_some() {
             return;
         }
-        for key in self.keyspace().expired(now, EXPIRED_MAX) {
-            let entry = self.keyspace().entry(&key).expect("an expired key is there");
-            if let Some(hold) = hold_of(&key, entry) {
+        let due = self.keyspace().expired(now, EXPIRED_MAX);
+        let held = |key: Vec<u8>| hold_of(&key, self.keyspace().entry(&key)?).map(|hold| (key, hold));
+        let held: Vec<(Vec<u8>, Hold)> = due.into_iter().filter_map(held).collect();
+        let effects = self.keys.expire(now, EXPIRED_MAX);
+        for (key, hold) in held {
+            if self.keyspace().entry(&key).is_none() {
                 ctx.observe(LockObservation::Expired(hold));
             }
         }
-        let effects = self.keys.expire(now, EXPIRED_MAX);
         self.append(ctx, effects.clone());
         self.propagate(ctx, &effects);
     }
@@ -345,6 +350,14 @@ impl Redis {
         let key = lock.key();
         let entry = self.keyspace().entry(&key)?;
         Some(State { hold: hold_of(&key, entry)?, deadline: entry.deadline })
+    }
+
+    /// What was last written under a lock.
+    fn value(&self, lock: LockId) -> Option<Vec<u8>> {
+        match &self.keyspace().entry(&lock.value_key())?.value {
+            redis::value::Value::String(text) => Some(text.clone()),
+            redis::value::Value::Hash(_) => None,
+        }
     }
 
     /// Tells what a command has done to a lock, by what was there before and what is there now.
