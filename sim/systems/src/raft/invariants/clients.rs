@@ -24,7 +24,7 @@ use super::{
 pub(super) struct Clients<N: RaftFacts> {
     open: BTreeMap<NodeId, Open<N>>,
     order: Order,
-    /// The clients whose last input was a redirect.
+    /// The clients whose last input was a refusal.
     refused: Vec<NodeId>,
     /// What was sent for operations that have failed for certain.
     failed: Vec<(NodeId, OperationId, N::Message)>,

@@ -9,7 +9,7 @@ use super::index::REDIRECT_IS_NO_RESULT;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "redirect_is_no_result",
-    doc: "No client ends an operation as done or failed because a server does not lead.",
+    doc: "No client ends an operation as done or failed because a server does not lead or takes nothing for now.",
     source: "Raft §8; RedisRaft #23",
     kind: InvariantKind::Safety,
     sight: Sight::BlackBox,

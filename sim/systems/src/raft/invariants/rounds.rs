@@ -49,8 +49,8 @@ struct Election {
     at: Instant,
     /// Those who say that they voted for it, itself left out.
     voters: Vec<NodeId>,
-    /// When it led no longer, and why, if it said so.
-    ended: Option<(Instant, Option<&'static str>)>,
+    /// When it led no longer, and why.
+    ended: Option<(Instant, &'static str)>,
 }
 
 impl Rounds {
@@ -69,7 +69,8 @@ impl Rounds {
                 self.answer(RoleKind::PreCandidate, *candidate, node, Reply::Refused(why));
             }
             Told::Elected { term, .. } => self.elect(node, *term, now),
-            Told::SteppedDown | Told::Retires => self.end(node, now, why),
+            Told::SteppedDown => self.end(node, now, why.unwrap_or("it stepped down")),
+            Told::Retires => self.end(node, now, why.unwrap_or("it left")),
             _ => {}
         }
     }
@@ -90,8 +91,12 @@ impl Rounds {
         self.elections.push_back(Election { leader, term, at, voters, ended: None });
     }
 
-    /// A server leads no longer: it has said why, or its process has ended.
-    pub(super) fn end(&mut self, leader: NodeId, now: Instant, why: Option<&'static str>) {
+    /// The process of a server has ended.
+    pub(super) fn end_process(&mut self, leader: NodeId, now: Instant) {
+        self.end(leader, now, "its process ended");
+    }
+
+    fn end(&mut self, leader: NodeId, now: Instant, why: &'static str) {
         let last = self.elections.iter_mut().rev().find(|election| election.leader == leader);
         if let Some(election) = last.filter(|election| election.ended.is_none()) {
             election.ended = Some((now, why));
@@ -181,7 +186,7 @@ impl Election {
         row.push(votes.join(" "));
         match self.ended {
             None => row.push("now".to_owned()),
-            Some((at, why)) => row.extend([at.to_string(), why.unwrap_or("its process ended").to_owned()]),
+            Some((at, why)) => row.extend([at.to_string(), why.to_owned()]),
         }
         row
     }
@@ -228,7 +233,7 @@ mod tests {
             rounds.hear(s(leader), &ELECTED(term), None, millis(at));
         }
         rounds.hear(s(2), &Heard::SteppedDown, Some("later term"), millis(1_590));
-        rounds.end(s(1), millis(1_700), None);
+        rounds.end_process(s(1), millis(1_700));
         let lines = rounds.elections_since(millis(1_300));
         assert_eq!(
             lines,
@@ -239,6 +244,10 @@ mod tests {
             ]
         );
         assert_eq!(rounds.elections_since(millis(5_000)).len(), 1, "the heading alone");
+        rounds.hear(s(1), &ELECTED(5), None, millis(6_000));
+        rounds.hear(s(1), &Heard::SteppedDown, None, millis(6_500));
+        let last = rounds.elections_since(millis(6_000));
+        assert!(last[1].ends_with("\tit stepped down"), "{last:?}: not every implementation says why");
     }
 
     #[test]
