@@ -23,6 +23,7 @@
 //! # Caveats
 //!
 //! - No snapshots, no trimming and no reconfiguration: one configuration, and the whole log.
+//! - The library's own log lines are left out: its feature `logging` is off.
 //! - A leader appends an entry of its own each second, so that something is decided where no client reaches it.
 
 mod invariants;

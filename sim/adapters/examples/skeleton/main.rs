@@ -47,7 +47,7 @@ impl System for Wrapped {
     }
 
     fn node(&self, id: NodeId, _: Recovered<()>) -> Process {
-        let members = self.0.cluster.count(self.0.members);
+        let members = self.0.cluster.count(self.0.members) + self.0.cluster.spare_count(self.0.members);
         Process { library: Library::new(id.number(), members), tick: self.0.options.get(id).tick, leader: 0 }
     }
 

@@ -10,6 +10,7 @@ use omnipaxos::messages::sequence_paxos::PaxosMsg;
 use splitbrain::kernel::history::{HistoryEntryRef, HistoryEvent};
 use splitbrain::kernel::prelude::*;
 
+use super::options::OmniOptions;
 use super::server::Process;
 use super::storage::{Command, LOG, Record, Store};
 use super::wire::{Observed, PaxosMessage, Round, Wire};
@@ -38,14 +39,17 @@ invariant_list! {
     ),
     PROGRESS_AFTER_SETTLE = liveness(
         "progress_after_settle",
-        "A healed core decides something within 20 s.",
+        "A healed core decides something within a bound from its options.",
         "OmniPaxos 5.2, quorum-connected servers",
         Sight::BlackBox,
     ),
 }
 
-/// How long a healed core may take until something more is decided.
-const PROGRESS_WITHIN: Duration = Duration::from_secs(20);
+/// How many rounds of heartbeats a healed core may take until something more is decided: an election takes a few, and
+/// each must come while no other is under way.
+const ROUNDS_MAX: u64 = 100;
+/// How often it may have to send a message again, or to wait for a sync, until then.
+const RESENDS_MAX: u64 = 20;
 
 /// The invariants, with all that they have seen.
 #[derive(Clone, Debug)]
@@ -60,11 +64,23 @@ pub struct OmniInvariants {
     elections: u64,
     highest: u32,
     at_settle: usize,
+    /// How long a healed core may take until something more is decided, but for its disks.
+    within: Duration,
+    settled: Instant,
     deadline: Instant,
 }
 
 impl OmniInvariants {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new(setup: &Setup<OmniOptions>) -> Self {
+        let of = |options: &OmniOptions| {
+            let round = options.tick.saturating_mul(options.election_ticks);
+            let resend = options.tick.saturating_mul(options.resend_ticks);
+            round.saturating_mul(ROUNDS_MAX).saturating_add(resend.saturating_mul(RESENDS_MAX))
+        };
+        Self::within(setup.options.all().map(of).max().unwrap_or_default())
+    }
+
+    const fn within(within: Duration) -> Self {
         Self {
             chosen: Vec::new(),
             decided: BTreeMap::new(),
@@ -73,6 +89,8 @@ impl OmniInvariants {
             elections: 0,
             highest: 0,
             at_settle: 0,
+            within,
+            settled: Instant::ZERO,
             deadline: Instant::MAX,
         }
     }
@@ -207,7 +225,9 @@ impl Invariants<Process> for OmniInvariants {
 
     fn on_settle(&mut self, view: impl View<Process>, _: &mut Findings) {
         self.at_settle = self.chosen.len();
-        self.deadline = view.now().saturating_add(PROGRESS_WITHIN);
+        let disk = view.core().iter().map(|server| view.disk(*server).latency_max()).max().unwrap_or_default();
+        self.settled = view.now();
+        self.deadline = self.settled.saturating_add(self.within).saturating_add(disk.saturating_mul(RESENDS_MAX));
     }
 
     fn deadline(&self) -> Instant {
@@ -223,7 +243,8 @@ impl Invariants<Process> for OmniInvariants {
                 _ => format!("{node} is down"),
             };
             let core: Vec<String> = view.core().iter().map(state).collect();
-            format!("{now} places are decided as {PROGRESS_WITHIN} ago; the core: {}", core.join("; "))
+            let since = view.now().since(self.settled);
+            format!("{now} places are decided as {since} ago; the core: {}", core.join("; "))
         });
     }
 }
@@ -249,7 +270,7 @@ mod tests {
 
     /// The invariant that breaks when this server decides this after `s1` has decided 7 and 8 at the first two places.
     fn breaks(node: NodeId, index: u64, value: u64) -> Option<usize> {
-        let (mut invariants, mut findings) = (OmniInvariants::new(), findings());
+        let (mut invariants, mut findings) = (OmniInvariants::within(Duration::ZERO), findings());
         invariants.on_decided(S1, 1, command(7), &mut findings);
         invariants.on_decided(S1, 2, command(8), &mut findings);
         assert!(findings.first().is_none());
@@ -272,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_promise_is_never_of_an_earlier_round() {
-        let (mut invariants, mut findings) = (OmniInvariants::new(), findings());
+        let (mut invariants, mut findings) = (OmniInvariants::within(Duration::ZERO), findings());
         for round in [Round { n: 1, server: 2 }, Round { n: 1, server: 3 }, Round { n: 2, server: 1 }] {
             invariants.on_round(S1, round, &mut findings);
         }
@@ -312,7 +333,7 @@ mod tests {
     fn broken_by(messages: &[PaxosMsg<Command>]) -> Vec<usize> {
         let changes = vec![StoreChange::Promise(ballot(2)), StoreChange::Append(vec![command(7)])];
         let disk = Durable(vec![Record { number: 0, changes }]);
-        let mut invariants = OmniInvariants::new();
+        let mut invariants = OmniInvariants::within(Duration::ZERO);
         let broken = messages.iter().filter_map(|message| {
             let mut findings = findings();
             invariants.on_promise(&disk, S1, message, &mut findings);
@@ -330,7 +351,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_never_of_a_round_before_one_that_was_observed() {
-        let (mut invariants, mut findings) = (OmniInvariants::new(), findings());
+        let (mut invariants, mut findings) = (OmniInvariants::within(Duration::ZERO), findings());
         invariants.on_round(S1, Round::from(ballot(2)), &mut findings);
         let disk = Durable(vec![Record { number: 0, changes: vec![StoreChange::Promise(ballot(2))] }]);
         invariants.on_promise(&disk, S2, &accepted(1), &mut findings);
@@ -349,7 +370,7 @@ mod tests {
     #[test]
     fn a_server_leads_in_rounds_of_its_own_name() {
         let leads = |round| {
-            let (mut invariants, mut findings) = (OmniInvariants::new(), findings());
+            let (mut invariants, mut findings) = (OmniInvariants::within(Duration::ZERO), findings());
             invariants.on_elected(S2, round, &mut findings);
             findings.first().map(|(index, ..)| index)
         };

@@ -11,6 +11,8 @@ names! {
         EarlyMessages = "early_messages",
         /// A client is answered when a leader has taken its number in, before it is decided.
         EarlyAnswers = "early_answers",
+        /// A server that has started again never calls the library's tick: it takes part in no election.
+        NoTickAfterRestart = "no_tick_after_restart",
     }
 }
 

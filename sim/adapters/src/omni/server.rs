@@ -212,7 +212,9 @@ impl Server {
             self.gate = Some(ctx.persist(Write::Truncate(LOG, kept)));
         }
         let phase = ctx.rng().duration(Duration::from_nanos(1), self.options.tick);
-        ctx.set_timer(Timer::Tick, phase);
+        if ctx.incarnation() == 0 || self.options.bug != Bug::NoTickAfterRestart {
+            ctx.set_timer(Timer::Tick, phase);
+        }
         ctx.set_timer(Timer::Beat, BEAT);
         if !self.options.datagrams {
             self.peers().for_each(|peer| self.connect(ctx, peer));

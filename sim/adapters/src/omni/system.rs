@@ -36,6 +36,10 @@ impl System for Omni {
         if setup.cluster.count(setup.members) < 2 {
             return Err(OptionsError::new("servers", "OmniPaxos takes at least 2"));
         }
+        if setup.cluster.spare_count(setup.members) > 0 {
+            let message = "this adapter does not reconfigure: leave out cluster.spare, or count them among the servers";
+            return Err(OptionsError::new("servers", message));
+        }
         Ok(Self { setup })
     }
 
@@ -52,7 +56,7 @@ impl System for Omni {
     }
 
     fn invariants(&self) -> OmniInvariants {
-        OmniInvariants::new()
+        OmniInvariants::new(&self.setup)
     }
 
     fn core(&self, _: impl View<Process>, candidates: &[NodeId]) -> Vec<NodeId> {

@@ -193,7 +193,7 @@ fn facts(server: &Server) -> ServerFacts {
         last: Some(at((log.last_index(), log.last_term()))),
         commit: Some(Index(log.committed)),
         timer: Some(server.timer),
-        may_campaign: Some(server.restoring.is_none()),
+        may_campaign: Some(server.may_campaign()),
         configuration: Some(server.members().into()),
         base: Some(at((base, log.term(base).unwrap_or(0)))),
         durable: Some(Index(log.persisted)),

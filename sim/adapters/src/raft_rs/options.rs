@@ -30,6 +30,8 @@ names! {
         SilentRefusal = "silent_refusal",
         /// The last snapshot is handed out to whoever needs one, though it may be from before that server was added.
         OldSnapshot = "old_snapshot",
+        /// The library's clock goes on while a leader's snapshot is on its way to the disk.
+        TicksWhileRestoring = "ticks_while_restoring",
     }
 }
 

@@ -261,9 +261,20 @@ impl Server {
         self.drive(ctx);
     }
 
-    /// The message as the library gets it, `None` if it does not. That is the message itself, but for two options about
-    /// answers to requests for pre-votes: `late_grants` and the mistake `refusals_count`.
+    /// Whether the library may campaign. While a leader's snapshot is on its way to the disk it must not: it looks for
+    /// changes of the membership behind the last entry that it knows as applied, which are in no log any more, and
+    /// panics. It does not say so; TiKV skips the ticks of such a server too.
+    pub(super) fn may_campaign(&self) -> bool {
+        self.restoring.is_none() || self.options.bug == Bug::TicksWhileRestoring
+    }
+
+    /// The message as the library gets it, `None` if it does not. That is the message itself, but for one that asks it
+    /// to campaign at once when it must not, and for two options about answers to requests for pre-votes: `late_grants`
+    /// and the known bug `refusals_count`.
     fn let_in(&self, mut message: Message) -> Option<Message> {
+        if message.get_msg_type() == MessageType::MsgTimeoutNow && !self.may_campaign() {
+            return None;
+        }
         if message.get_msg_type() == MessageType::MsgRequestPreVoteResponse {
             let is_late_grant = !message.reject && message.term != self.raw.raft.term + 1;
             if is_late_grant && !self.options.late_grants {
@@ -311,8 +322,10 @@ impl Server {
     fn on_timer(&mut self, ctx: &mut Context<Process>, timer: Timer) {
         match timer {
             Timer::Tick => {
-                self.raw.tick();
-                self.watch_timer(ctx, 1);
+                if self.may_campaign() {
+                    self.raw.tick();
+                    self.watch_timer(ctx, 1);
+                }
                 ctx.set_timer(Timer::Tick, self.options.tick);
             }
             Timer::Snapshot(to) => {

@@ -14,6 +14,7 @@ use splitbrain::kernel::prelude::*;
 
 use super::member::Member;
 use super::options::{Join, SwimOptions};
+use super::system::addresses;
 use super::wire::{Identity, Observed, Packet};
 use crate::listed::{liveness, safety};
 
@@ -101,7 +102,7 @@ struct Due {
 
 impl SwimInvariants {
     pub(super) fn new(setup: &Setup<SwimOptions>) -> Self {
-        let members = setup.cluster.count(setup.members);
+        let members = addresses(setup);
         let options: Vec<&SwimOptions> = setup.options.all().collect();
         Self {
             bounds: Bounds::of(&options, members),

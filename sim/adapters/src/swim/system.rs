@@ -39,8 +39,7 @@ impl System for Swim {
     }
 
     fn node(&self, id: NodeId, recovered: Recovered<Life>) -> Member {
-        let Setup { cluster, members, options, .. } = &self.setup;
-        Member::new(id, options.get(id).clone(), cluster.count(*members), &recovered)
+        Member::new(id, self.setup.options.get(id).clone(), addresses(&self.setup), &recovered)
     }
 
     fn invariants(&self) -> SwimInvariants {
@@ -58,4 +57,9 @@ impl System for Swim {
     fn gauges(invariants: &SwimInvariants) -> Vec<u64> {
         invariants.gauges()
     }
+}
+
+/// How many addresses there are, spare servers included.
+pub(super) fn addresses(setup: &Setup<SwimOptions>) -> u16 {
+    setup.cluster.count(setup.members) + setup.cluster.spare_count(setup.members)
 }
