@@ -365,3 +365,25 @@ fn invariants(out: &mut dyn Write, system: &SystemDescription) -> io::Result<()>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use splitbrain_systems::raft::system::Raft;
+
+    use super::*;
+    use crate::engine::{AnySystem as _, Simulated};
+
+    #[test]
+    fn the_options_of_a_group_stand_under_its_name_with_the_keys_that_a_file_has() {
+        let system = Simulated::<Raft>::new();
+        let mut out = Vec::new();
+        options(&mut out, &system.description()).expect("a vector takes everything");
+        let text = anstream::adapter::strip_str(&String::from_utf8(out).expect("it is text")).to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        let at = lines
+            .iter()
+            .position(|line| *line == "  timing  Heartbeats and timeouts, and what restarts the election timer.");
+        let at = at.unwrap_or_else(|| panic!("there is a heading:\n{text}"));
+        assert!(lines[at + 1].starts_with("  timing.heartbeat  a duration from "), "{}", lines[at + 1]);
+    }
+}
