@@ -209,7 +209,8 @@ impl Redis {
         }
         let now = unix_millis(ctx);
         let lock = command.lock().expect("all other commands are about a lock");
-        let (before, value_before) = (self.state(lock), self.value(lock));
+        let before = self.state(lock);
+        let value_before = matches!(command, Command::Write { .. }).then(|| self.value(lock)).flatten();
         let command = if self.options.bug == Bug::ExpiryInSeconds { in_seconds(command, now) } else { command };
         let (answer, effects) = match self.shown_although_expired(command) {
             Some(answer) => (answer, Vec::new()),
@@ -218,9 +219,11 @@ impl Redis {
         self.tell_change(ctx, lock, before, (client, request, fence_of(command, &answer)));
         if let Command::Write { token, value, guarded, .. } = command {
             let hold = Hold { lock, token };
-            // By what is stored, whatever the answer says.
+            // By what is stored: an answer alone is no write. It decides where the same value was there before.
             let value_after = self.value(lock);
-            let is_written = value_after != value_before && value_after == Some(value.to_string().into_bytes());
+            let is_granted = matches!(answer, Answer::Ok | Answer::Integer(1));
+            let is_stored = value_after == Some(value.to_string().into_bytes());
+            let is_written = is_stored && (is_granted || value_after != value_before);
             match (guarded, is_written) {
                 (true, true) => ctx.observe(LockObservation::GuardedWrite { hold, value }),
                 (true, false) => ctx.observe(LockObservation::GuardedRefusal(hold)),

@@ -161,11 +161,7 @@ pub fn etcd() -> RaftOptions {
             lost_round: LostRound::StepBack,
             ..PAPER.votes
         },
-        check_quorum: CheckQuorumOptions {
-            timeout: millis(1_000),
-            method: CheckQuorumMethod::Window,
-            ..PAPER.check_quorum
-        },
+        check_quorum: CheckQuorumOptions { timeout: millis(1_000), ..PAPER.check_quorum },
         log: LogOptions {
             append_bytes_max: 512 * 1024,
             appends_in_flight: 512,
@@ -177,7 +173,6 @@ pub fn etcd() -> RaftOptions {
         transfer: TransferOptions { timeout: millis(1_000), ..PAPER.transfer },
         clients: ClientOptions {
             operation_timeout: millis(7_000),
-            on_refusal: OnRefusal::Fail,
             request_timeout: millis(1_500),
             retry_min: millis(50),
             retry_max: millis(1_000),
@@ -241,7 +236,6 @@ pub fn nuraft() -> RaftOptions {
         transfer: TransferOptions { timeout: millis(500), end: TransferEnd::StepDown },
         clients: ClientOptions {
             operation_timeout: millis(3_000),
-            on_refusal: OnRefusal::Fail,
             request_timeout: millis(750),
             retry_min: millis(25),
             retry_max: millis(500),
@@ -285,7 +279,6 @@ pub fn hashicorp() -> RaftOptions {
         transfer: TransferOptions { timeout: millis(1_000), ..PAPER.transfer },
         clients: ClientOptions {
             operation_timeout: millis(2_000),
-            on_refusal: OnRefusal::Fail,
             request_timeout: millis(750),
             retry_min: millis(25),
             retry_max: millis(500),

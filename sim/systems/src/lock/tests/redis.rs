@@ -240,6 +240,22 @@ fn a_write_that_looks_at_no_lock_is_told_as_such() {
     }
 }
 
+#[test]
+fn a_write_of_what_is_there_already_is_told_as_a_write() {
+    for guarded in [false, true] {
+        let mut redis = alone(with_fsync(AppendFsync::Off));
+        ask(&mut redis, 1, acquire(1));
+        for request in [2, 3] {
+            ask(&mut redis, request, Command::Write { lock: LOCK, token: Token(1), value: 5, guarded });
+        }
+        let told = match guarded {
+            true => LockObservation::GuardedWrite { hold: hold(1), value: 5 },
+            false => LockObservation::PlainWrite { hold: hold(1), value: 5 },
+        };
+        assert_eq!(redis.observed.iter().filter(|one| **one == told).count(), 2);
+    }
+}
+
 /// A master with a replica that follows its stream.
 fn pair() -> (Stand, Stand) {
     pair_with(Bug::None)
