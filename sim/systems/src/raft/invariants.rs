@@ -73,7 +73,7 @@ use gauges::RunFigures;
 use index::{DENIED_VOTE_KEEPS_TIMER, LEADER_WITHIN_BOUND, LINEARIZABLE, MATCHED_IS_TRUE, PRE_VOTE_PURITY};
 use leader_completeness::Commits;
 use leader_stability::Stability;
-use leader_within_bound::Wait;
+use leader_within_bound::ElectionWait;
 use leadership::{TrueTime, server};
 use log_matching::Created;
 use matched_is_true::Matches;
@@ -203,7 +203,7 @@ remembered! {
         asked: Option<(NodeId, VoterState)> = None,
         /// The voter's timer before the vote request that it handles.
         timer: Option<Timer> = None,
-        wait: Wait = Wait::new(),
+        wait: ElectionWait = ElectionWait::new(),
         stability: Stability = Stability::new(),
         figures: RunFigures = RunFigures::new(),
         rounds: Rounds = Rounds::default(),
@@ -331,7 +331,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
         if self.changed {
             self.changed = false;
             let cause = if std::mem::take(&mut self.disturbed) { Cause::Process } else { Cause::Membership };
-            self.survey(view, cause, findings);
+            self.recompute_promises(view, cause, findings);
         }
         tell!(self.on_step(view, node, findings));
         self.heed_watches();
@@ -419,9 +419,9 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
     fn on_down(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
         if self.frame.watches(node) {
             self.rounds.end_process(node, view.now());
-            self.depose(view, node, findings);
+            self.on_leadership_lost(view, node, findings);
             tell!(self.on_down(view, node, findings));
-            self.survey(view, Cause::Process, findings);
+            self.recompute_promises(view, Cause::Process, findings);
         }
     }
 
@@ -429,11 +429,11 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
         if let Fault::Disk(Disk { nodes, fault }) = fault {
             self.on_disk_fault(nodes, *fault);
         }
-        self.disturb(view, findings);
+        self.on_world_changed(view, findings);
     }
 
     fn on_settle(&mut self, view: impl View<N>, findings: &mut Findings) {
-        self.disturb(view, findings);
+        self.on_world_changed(view, findings);
     }
 
     #[inline]
@@ -448,11 +448,11 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
         }
         tell!(self.on_deadline(view, findings));
         if self.disk_recovers <= now {
-            self.survey(view, Cause::Process, findings);
+            self.recompute_promises(view, Cause::Process, findings);
         }
         self.wait.on_deadline(now, findings);
         findings.explain(LEADER_WITHIN_BOUND, || self.rounds.table(view, self.wait.core()));
-        self.refresh();
+        self.update_deadline();
     }
 
     fn on_history(&mut self, view: impl View<N>, entry: HistoryEntryRef<'_, N>, findings: &mut Findings) {

@@ -18,7 +18,7 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 };
 
 /// A server becomes a candidate of some kind; `leader` is whom it believes to lead.
-pub(super) fn stand(server: NodeId, role: &str, term: Term, leader: Option<NodeId>, findings: &mut Findings) {
+pub(super) fn on_candidacy(server: NodeId, role: &str, term: Term, leader: Option<NodeId>, findings: &mut Findings) {
     findings.check(CANDIDATES_KNOW_NO_LEADER, Some(server), leader.is_none(), || {
         let leader = leader.map(|leader| leader.to_string()).unwrap_or_default();
         format!("{server} became {role} in term {term}; it still believes that {leader} leads")
@@ -33,9 +33,9 @@ mod tests {
     #[test]
     fn a_candidate_without_a_leader_is_right_and_one_with_a_leader_is_found() {
         let mut findings = all_on();
-        stand(s(1), "pre-candidate", Term(3), None, &mut findings);
+        on_candidacy(s(1), "pre-candidate", Term(3), None, &mut findings);
         assert!(!findings.is_broken());
-        stand(s(1), "pre-candidate", Term(3), Some(s(2)), &mut findings);
+        on_candidacy(s(1), "pre-candidate", Term(3), Some(s(2)), &mut findings);
         let facts = "s1 became pre-candidate in term 3; it still believes that s2 leads";
         assert_eq!(broken(&findings), (CANDIDATES_KNOW_NO_LEADER, facts));
     }

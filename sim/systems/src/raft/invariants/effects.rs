@@ -143,12 +143,12 @@ impl<N: RaftFacts> RaftInvariants<N> {
             Told::Campaigns { role, term } => {
                 if role == RoleKind::Candidate {
                     self.figures.campaign(term, node);
-                    self.granted_votes.stand(node, term);
+                    self.granted_votes.on_candidacy(node, term);
                 }
                 self.on_campaign(view, node, role, term, findings);
             }
             Told::Elected { term, last } => self.on_elected(view, node, term, last, findings),
-            Told::SteppedDown => self.depose(view, node, findings),
+            Told::SteppedDown => self.on_leadership_lost(view, node, findings),
             Told::PreVoteGranted { term, candidate } if self.frame.watches(candidate) => {
                 self.pre_votes.vote(node, term, candidate);
             }
@@ -168,7 +168,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
             Told::Reconfigured | Told::Truncated(_) => self.look_again(node),
             Told::Retires => {
                 self.on_retired(view, node, findings);
-                self.depose(view, node, findings);
+                self.on_leadership_lost(view, node, findings);
             }
             Told::PreVoteGranted { .. } | Told::PreVoteDenied { .. } | Told::HandsOver(_) | Told::Nothing => {}
         }
@@ -181,7 +181,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
         let is_alone = configuration.is_some_and(|of| self.granted_votes.is_alone(&self.frame, node, of));
         let of = (node, term);
         pre_vote_by_quorum::win(&self.pre_votes, &self.frame, configuration, of, is_alone, findings);
-        self.pre_votes.stand(node, term);
+        self.pre_votes.on_candidacy(node, term);
     }
 
     /// A server takes everything up to here for committed, whether it goes by it or not.
@@ -299,7 +299,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
     fn on_stand(&mut self, view: impl View<N>, node: NodeId, role: RoleKind, term: Term, findings: &mut Findings) {
         self.on_term(view, node, term, findings);
         let configuration = self.standing_at(view, node);
-        learners_never_lead::stand(configuration, node, role.name(), term, findings);
+        learners_never_lead::on_candidacy(configuration, node, role.name(), term, findings);
     }
 
     fn on_campaign(&mut self, view: impl View<N>, node: NodeId, role: RoleKind, term: Term, findings: &mut Findings) {
@@ -309,7 +309,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
             Some(leader) => {
                 // The server may have gone on since, and lead itself.
                 let leader = leader.filter(|leader| *leader != node);
-                candidates_know_no_leader::stand(node, role.name(), term, leader, findings);
+                candidates_know_no_leader::on_candidacy(node, role.name(), term, leader, findings);
             }
             None => findings.lacks(CANDIDATES_KNOW_NO_LEADER),
         }
@@ -341,6 +341,6 @@ impl<N: RaftFacts> RaftInvariants<N> {
                 self.judge_match(view, node, follower, findings);
             }
         }
-        self.review(now, findings);
+        self.on_leaders_changed(now, findings);
     }
 }

@@ -47,7 +47,7 @@ impl GrantedVotes {
     }
 
     /// A server asks for votes in this term.
-    pub(super) fn stand(&mut self, candidate: NodeId, term: Term) {
+    pub(super) fn on_candidacy(&mut self, candidate: NodeId, term: Term) {
         self.given[slot(candidate)].retain(|(of, _)| *of >= term);
     }
 
@@ -159,7 +159,7 @@ mod tests {
     fn votes_of_terms_before_the_last_election_are_forgotten() {
         let mut granted_votes = GrantedVotes::new(3);
         for term in 1..=100 {
-            granted_votes.stand(s(1), Term(term));
+            granted_votes.on_candidacy(s(1), Term(term));
             granted_votes.vote(s(2), Term(term), s(1));
             granted_votes.vote(s(3), Term(term + 1), s(1));
         }

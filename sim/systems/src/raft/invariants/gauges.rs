@@ -60,7 +60,7 @@ impl RunFigures {
     }
 
     /// Somebody leads or no longer does.
-    pub(super) fn review(&mut self, leaders: ServerSet, now: Instant) {
+    pub(super) fn on_leaders_changed(&mut self, leaders: ServerSet, now: Instant) {
         match self.leaderless_since {
             None if leaders.is_empty() => self.leaderless_since = Some(now),
             Some(since) if !leaders.is_empty() => {
@@ -100,9 +100,9 @@ mod tests {
     fn the_time_without_a_leader_counts_from_the_start_and_to_the_end() {
         let mut figures = RunFigures::new();
         let led = std::iter::once(s(1)).collect();
-        figures.review(led, millis(200));
+        figures.on_leaders_changed(led, millis(200));
         assert_eq!(figures.leaderless_longest(), Duration::from_millis(200));
-        figures.review(ServerSet::EMPTY, millis(500));
+        figures.on_leaders_changed(ServerSet::EMPTY, millis(500));
         figures.end(millis(1_000));
         assert_eq!(figures.leaderless_longest(), Duration::from_millis(500));
     }

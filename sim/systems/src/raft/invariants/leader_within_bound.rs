@@ -25,7 +25,7 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 ///
 /// - `due` is set only while there is a wait.
 #[derive(Clone, Debug)]
-pub(super) struct Wait {
+pub(super) struct ElectionWait {
     promise: Option<(Promise, Duration)>,
     since: Option<Instant>,
     due: Instant,
@@ -34,7 +34,7 @@ pub(super) struct Wait {
     ended: (u64, Duration),
 }
 
-impl Wait {
+impl ElectionWait {
     pub(super) const fn new() -> Self {
         Self { promise: None, since: None, due: Instant::MAX, longest: Duration::ZERO, ended: (0, Duration::ZERO) }
     }
@@ -44,7 +44,7 @@ impl Wait {
         self.ended
     }
 
-    /// When [`Wait::on_deadline`] wants to be called.
+    /// When [`ElectionWait::on_deadline`] wants to be called.
     #[inline]
     pub(super) const fn deadline(&self) -> Instant {
         self.due
@@ -76,11 +76,11 @@ impl Wait {
         self.promise = promise.filter(|(promise, _)| promise.leader);
         self.since = None;
         self.due = Instant::MAX;
-        self.review(leaders, now, findings);
+        self.on_leaders_changed(leaders, now, findings);
     }
 
     /// Somebody leads or no longer does.
-    pub(super) fn review(&mut self, leaders: ServerSet, now: Instant, findings: &mut Findings) {
+    pub(super) fn on_leaders_changed(&mut self, leaders: ServerSet, now: Instant, findings: &mut Findings) {
         let Some((promise, within)) = self.promise else { return };
         let is_led = !leaders.intersection(promise.leaders).is_empty();
         match self.since {
@@ -141,10 +141,10 @@ mod tests {
 
     #[test]
     fn a_leader_in_time_is_right_and_the_wait_is_known() {
-        let (mut wait, mut findings) = (Wait::new(), all_on());
+        let (mut wait, mut findings) = (ElectionWait::new(), all_on());
         wait.start_over(promise(), ServerSet::EMPTY, millis(1_000), &mut findings);
         assert_eq!(wait.deadline(), millis(4_000));
-        wait.review(led_by(2), millis(1_800), &mut findings);
+        wait.on_leaders_changed(led_by(2), millis(1_800), &mut findings);
         assert_eq!(wait.deadline(), Instant::MAX);
         assert_eq!(wait.ended(), (1, Duration::from_millis(800)));
         assert_eq!(wait.longest(), Duration::from_millis(800));
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn no_leader_in_time_is_found() {
-        let (mut wait, mut findings) = (Wait::new(), all_on());
+        let (mut wait, mut findings) = (ElectionWait::new(), all_on());
         wait.start_over(promise(), ServerSet::EMPTY, millis(1_000), &mut findings);
         wait.on_deadline(millis(4_000), &mut findings);
         let facts = "{s1, s2, s3} could have elected a leader since 1.000000s; nobody leads at 4.000000s, 3s later";
@@ -163,16 +163,16 @@ mod tests {
 
     #[test]
     fn a_leader_that_is_lost_is_waited_for_again() {
-        let (mut wait, mut findings) = (Wait::new(), all_on());
+        let (mut wait, mut findings) = (ElectionWait::new(), all_on());
         wait.start_over(promise(), led_by(2), millis(1_000), &mut findings);
         assert_eq!(wait.deadline(), Instant::MAX);
-        wait.review(ServerSet::EMPTY, millis(2_000), &mut findings);
+        wait.on_leaders_changed(ServerSet::EMPTY, millis(2_000), &mut findings);
         assert_eq!(wait.deadline(), millis(5_000));
     }
 
     #[test]
     fn a_fault_starts_the_wait_over_or_ends_it() {
-        let (mut wait, mut findings) = (Wait::new(), all_on());
+        let (mut wait, mut findings) = (ElectionWait::new(), all_on());
         wait.start_over(promise(), ServerSet::EMPTY, millis(1_000), &mut findings);
         wait.start_over(promise(), ServerSet::EMPTY, millis(3_000), &mut findings);
         assert_eq!(wait.deadline(), millis(6_000));
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_leader_that_nobody_hears_does_not_count() {
-        let (mut wait, mut findings) = (Wait::new(), all_on());
+        let (mut wait, mut findings) = (ElectionWait::new(), all_on());
         wait.start_over(promise(), led_by(5), millis(1_000), &mut findings);
         assert_eq!(wait.deadline(), millis(4_000));
     }

@@ -21,18 +21,18 @@ use super::{RaftInvariants, reachability};
 
 impl<N: RaftFacts> RaftInvariants<N> {
     /// A server no longer leads, if it did.
-    pub(super) fn depose(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
+    pub(super) fn on_leadership_lost(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
         if self.leads[slot(node)].take().is_some() {
             self.leaders.remove(node);
-            self.contacts.depose(node);
-            self.review(view.now(), findings);
+            self.contacts.on_leadership_lost(node);
+            self.on_leaders_changed(view.now(), findings);
         }
     }
 
-    pub(super) fn review(&mut self, now: Instant, findings: &mut Findings) {
-        self.wait.review(self.leaders, now, findings);
-        self.figures.review(self.leaders, now);
-        self.refresh();
+    pub(super) fn on_leaders_changed(&mut self, now: Instant, findings: &mut Findings) {
+        self.wait.on_leaders_changed(self.leaders, now, findings);
+        self.figures.on_leaders_changed(self.leaders, now);
+        self.update_deadline();
     }
 
     pub(super) fn on_disk_fault(&mut self, nodes: &[NodeId], fault: DiskFault) {
@@ -62,22 +62,22 @@ impl<N: RaftFacts> RaftInvariants<N> {
         }
     }
 
-    pub(super) fn disturb(&mut self, view: impl View<N>, findings: &mut Findings) {
-        self.contacts.disturb(&self.frame, view.now(), &TrueTime::<_, N>::of(view));
-        self.survey(view, Cause::Fault, findings);
+    pub(super) fn on_world_changed(&mut self, view: impl View<N>, findings: &mut Findings) {
+        self.contacts.on_world_changed(&self.frame, view.now(), &TrueTime::<_, N>::of(view));
+        self.recompute_promises(view, Cause::Fault, findings);
     }
 
     /// The world or the membership has changed: what is promised now? A promise that a change of the membership leaves
     /// as it was goes on.
-    pub(super) fn survey(&mut self, view: impl View<N>, cause: Cause, findings: &mut Findings) {
+    pub(super) fn recompute_promises(&mut self, view: impl View<N>, cause: Cause, findings: &mut Findings) {
         if self.frame.promises_liveness() {
-            self.survey_elections(view, cause, findings);
+            self.promise_elections(view, cause, findings);
         }
         tell!(self.on_world(view, cause, findings));
-        self.refresh();
+        self.update_deadline();
     }
 
-    fn survey_elections(&mut self, view: impl View<N>, cause: Cause, findings: &mut Findings) {
+    fn promise_elections(&mut self, view: impl View<N>, cause: Cause, findings: &mut Findings) {
         let (frame, now) = (Arc::clone(&self.frame), view.now());
         let frame = &*frame;
         let electorate = self.electorate(view);
@@ -103,7 +103,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
         self.disk_recovers = recoveries.filter(|from| *from > now).min().unwrap_or(Instant::MAX);
     }
 
-    pub(super) fn refresh(&mut self) {
+    pub(super) fn update_deadline(&mut self) {
         let of_leaders = self.contacts.deadline().min(self.wait.deadline());
         self.next = of_leaders.min(self.disk_recovers);
         self.heed_watches();

@@ -17,7 +17,7 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 };
 
 /// A server becomes a candidate of some kind, or a leader.
-pub(super) fn stand(
+pub(super) fn on_candidacy(
     configuration: Fact<ConfigurationFacts>,
     server: NodeId,
     role: &str,
@@ -48,9 +48,9 @@ mod tests {
         let mut options = PerServer::same(presets::etcd());
         options.of.insert(s(3), presets::etcd().with(|o| o.membership.learner = true));
         let (frame, mut findings) = (frame_of(3, &options), all_on());
-        stand(frame.configuration_at(None), s(1), "leader", Term(2), &mut findings);
+        on_candidacy(frame.configuration_at(None), s(1), "leader", Term(2), &mut findings);
         assert!(!findings.is_broken());
-        stand(frame.configuration_at(None), s(3), "pre-candidate", Term(2), &mut findings);
+        on_candidacy(frame.configuration_at(None), s(3), "pre-candidate", Term(2), &mut findings);
         let facts = "s3 became pre-candidate in term 2; the voters are {s1, s2}";
         assert_eq!(broken(&findings), (LEARNERS_NEVER_LEAD, facts));
     }
@@ -59,7 +59,7 @@ mod tests {
     fn a_server_that_has_not_joined_may_not_stand() {
         let mut findings = all_on();
         let frame = frame_of(3, &PerServer::same(presets::paper()));
-        stand(frame.configuration_at(None), s(4), "candidate", Term(1), &mut findings);
+        on_candidacy(frame.configuration_at(None), s(4), "candidate", Term(1), &mut findings);
         assert!(findings.is_broken());
     }
 
@@ -71,11 +71,11 @@ mod tests {
             ConfigurationFacts { voters: set(&[2, 3]), outgoing: set(&[1, 2]), ..ConfigurationFacts::default() };
         let facts = ServerFacts { configuration: Some(configuration), ..ServerFacts::new(RoleKind::Leader, Term(1)) };
         let mut findings = all_on();
-        stand(frame.configuration_at(Some(facts)), s(1), "leader", Term(1), &mut findings);
-        stand(frame.configuration_at(None), s(4), "leader", Term(1), &mut findings);
+        on_candidacy(frame.configuration_at(Some(facts)), s(1), "leader", Term(1), &mut findings);
+        on_candidacy(frame.configuration_at(None), s(4), "leader", Term(1), &mut findings);
         assert!(!findings.is_broken());
         assert_eq!((findings.evaluated()[LEARNERS_NEVER_LEAD], findings.lacking()[LEARNERS_NEVER_LEAD]), (1, 1));
-        stand(frame.configuration_at(Some(facts)), s(4), "leader", Term(1), &mut findings);
+        on_candidacy(frame.configuration_at(Some(facts)), s(4), "leader", Term(1), &mut findings);
         assert!(findings.is_broken());
     }
 }

@@ -146,7 +146,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
             let newcomers = newcomers.without(node);
             newcomers.iter().for_each(|newcomer| self.judge_match(view, node, newcomer, findings));
         }
-        self.refresh();
+        self.update_deadline();
     }
 
     /// A leader has handled an input with which it committed something.

@@ -102,7 +102,7 @@ impl Contacts {
         self.heard_at[start..start + self.servers].fill(now);
         let due = Self::due_unless_spared(frame, leader, configuration, now, clocks);
         self.leaders[slot(leader)] = Leader { term, since: now, due, configuration, leads: true };
-        self.refresh();
+        self.update_deadline();
     }
 
     /// A server goes by another configuration. Its quorum was that of the one before until now, so the bound starts
@@ -122,25 +122,25 @@ impl Contacts {
         }
         entry.since = now;
         entry.due = Self::due_unless_spared(frame, leader, configuration, now, clocks);
-        self.refresh();
+        self.update_deadline();
     }
 
     /// A server no longer leads: it stepped down or its process ended.
-    pub(super) fn depose(&mut self, leader: NodeId) {
+    pub(super) fn on_leadership_lost(&mut self, leader: NodeId) {
         self.leaders[slot(leader)].leads = false;
         self.leaders[slot(leader)].due = Instant::MAX;
-        self.refresh();
+        self.update_deadline();
     }
 
     /// A fault began or ended: what it did to a leader's process or clock is forgiven.
-    pub(super) fn disturb(&mut self, frame: &Frame, now: Instant, clocks: &impl Clocks) {
+    pub(super) fn on_world_changed(&mut self, frame: &Frame, now: Instant, clocks: &impl Clocks) {
         for server in frame.servers() {
             if self.leaders[slot(server)].due != Instant::MAX {
                 self.leaders[slot(server)].since = now;
                 self.leaders[slot(server)].due = Self::due(frame, server, now, clocks);
             }
         }
-        self.refresh();
+        self.update_deadline();
     }
 
     /// Some leader's time may be over.
@@ -150,7 +150,7 @@ impl Contacts {
                 self.judge(frame, server, now, clocks, findings);
             }
         }
-        self.refresh();
+        self.update_deadline();
     }
 
     fn judge(&mut self, frame: &Frame, leader: NodeId, now: Instant, clocks: &impl Clocks, findings: &mut Findings) {
@@ -223,7 +223,7 @@ impl Contacts {
         needed.checked_sub(1).map_or(now, |at| times.get(at).copied().unwrap_or(Instant::ZERO))
     }
 
-    fn refresh(&mut self) {
+    fn update_deadline(&mut self) {
         self.next = self.leaders.iter().map(|leader| leader.due).min().unwrap_or(Instant::MAX);
     }
 }
@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn a_leader_that_stepped_down_in_time_is_not_asked() {
         let (_, mut contacts, _) = elected();
-        contacts.depose(s(1));
+        contacts.on_leadership_lost(s(1));
         assert_eq!(contacts.deadline(), Instant::MAX);
     }
 
@@ -330,11 +330,11 @@ mod tests {
     #[test]
     fn a_pause_starts_the_bound_over_and_a_slow_clock_stretches_it() {
         let (frame, mut contacts, mut findings) = elected();
-        contacts.disturb(&frame, millis(1_000), &Perfect);
+        contacts.on_world_changed(&frame, millis(1_000), &Perfect);
         assert_eq!(contacts.deadline(), millis(3_001));
         contacts.on_deadline(&frame, millis(3_001), &Paused, &mut findings);
         assert!(!findings.is_broken(), "a paused leader cannot step down");
-        contacts.disturb(&frame, millis(4_000), &Slow);
+        contacts.on_world_changed(&frame, millis(4_000), &Slow);
         assert_eq!(contacts.deadline(), millis(8_001));
     }
 

@@ -70,7 +70,7 @@ impl<N: RaftFacts> Watch<N> for Transfers {
     /// A fault began or ended: every leader has its time anew.
     fn on_world(&mut self, scene: Scene<'_>, view: impl View<N>, cause: Cause, _: &mut Findings) {
         if cause == Cause::Fault {
-            self.disturb(scene.frame, view.now(), &TrueTime::<_, N>::of(view));
+            self.on_world_changed(scene.frame, view.now(), &TrueTime::<_, N>::of(view));
         }
     }
 
@@ -90,24 +90,24 @@ impl Transfers {
     /// A leader begins to hand its leadership over.
     fn start(&mut self, frame: &Frame, leader: NodeId, now: Instant, clocks: &impl Clocks) {
         self.of[slot(leader)] = Self::due(frame, leader, now, clocks).map(|due| Transfer { since: now, due });
-        self.refresh();
+        self.update_deadline();
     }
 
     /// It takes proposals again, or no longer leads: in time, if it did hand its leadership over.
     fn end(&mut self, leader: NodeId, findings: &mut Findings) {
         if self.of[slot(leader)].take().is_some() {
             findings.check(TRANSFER_ENDS, Some(leader), true, String::new);
-            self.refresh();
+            self.update_deadline();
         }
     }
 
-    fn disturb(&mut self, frame: &Frame, now: Instant, clocks: &impl Clocks) {
+    fn on_world_changed(&mut self, frame: &Frame, now: Instant, clocks: &impl Clocks) {
         for server in frame.servers() {
             if let Some(transfer) = &mut self.of[slot(server)] {
                 transfer.due = Self::due(frame, server, now, clocks).unwrap_or(Instant::MAX);
             }
         }
-        self.refresh();
+        self.update_deadline();
     }
 
     /// The time of some leader may be over.
@@ -124,7 +124,7 @@ impl Transfers {
             });
             self.of[slot(server)] = None;
         }
-        self.refresh();
+        self.update_deadline();
     }
 
     fn due(frame: &Frame, leader: NodeId, from: Instant, clocks: &impl Clocks) -> Option<Instant> {
@@ -132,7 +132,7 @@ impl Transfers {
         Some(from.saturating_add(clocks.true_span(leader, bound)).saturating_add(SLACK))
     }
 
-    fn refresh(&mut self) {
+    fn update_deadline(&mut self) {
         self.next = self.of.iter().flatten().map(|transfer| transfer.due).min().unwrap_or(Instant::MAX);
     }
 }
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn a_fault_and_a_pause_give_the_time_anew() {
         let (frame, mut transfers, mut findings) = begun();
-        transfers.disturb(&frame, millis(300), &Alive(true));
+        transfers.on_world_changed(&frame, millis(300), &Alive(true));
         assert_eq!(transfers.next, millis(601));
         transfers.judge(&frame, millis(601), &Alive(false), &mut findings);
         assert_eq!((findings.is_broken(), transfers.next), (false, millis(902)));
